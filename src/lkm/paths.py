@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Where things live, by the XDG base directory specification."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lkm.errors import MissingError
+
+
+def _xdg(variable: str, default: str) -> Path:
+    value = os.environ.get(variable, "")
+    # The specification: a relative path is invalid and must be ignored.
+    base = Path(value) if value.startswith("/") else Path.home() / default
+    return base / "lkm"
+
+
+def cache_dir() -> Path:
+    """All that can be fetched or made again: `$LKM_CACHE`, else `$XDG_CACHE_HOME/lkm`."""
+    override = os.environ.get("LKM_CACHE", "")
+    return Path(override).absolute() if override else _xdg("XDG_CACHE_HOME", ".cache")
+
+
+def config_file() -> Path:
+    """The user's own `lkm.toml` (`$XDG_CONFIG_HOME/lkm/lkm.toml`)."""
+    return _xdg("XDG_CONFIG_HOME", ".config") / "lkm.toml"
+
+
+def make_dir(path: Path) -> Path:
+    """Makes `path` with its parents; raises `MissingError` where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MissingError(
+            f"cannot write {path}: {error.strerror}", hint="export LKM_CACHE=/some/writable/directory"
+        ) from error
+    return path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds an exclusive lock on the file `path` until the block or the process ends."""
+    make_dir(path.parent)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise MissingError(
+            f"cannot write {path}: {error.strerror}", hint="export LKM_CACHE=/some/writable/directory"
+        ) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def new_directory(final: Path) -> Iterator[Path]:
+    """Gives an empty directory beside `final` to fill, and renames it to `final` if the block succeeds.
+
+    `final` is there whole or not at all, whatever is killed when: a directory left by a killed process
+    is removed by the next call for the same `final`.  An existing `final` is replaced.  Callers that may
+    meet hold `locked()` on a name of their own.
+    """
+    make_dir(final.parent)
+    for stale in final.parent.glob(f".new-{final.name}.*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    part = Path(tempfile.mkdtemp(prefix=f".new-{final.name}.", dir=final.parent))
+    part.chmod(0o755)
+    try:
+        yield part
+        if final.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".new-{final.name}.", dir=final.parent))
+            final.rename(old / "old")
+            part.rename(final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            part.rename(final)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise

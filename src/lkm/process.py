@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""The one place that starts other programs.
+
+A list, never a shell; standard input closed unless given; a timeout always; and the whole process group
+ends with us, however we end (`setpriv --pdeathsig`, prctl(2) PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm.errors import LkmError, MissingError, OutOfTimeError
+
+_trace: Callable[[str], None] | None = None
+
+
+def set_trace(show: Callable[[str], None] | None) -> None:
+    """`show` is called with each command line, quoted for a shell, before it runs (the command's `-v`)."""
+    global _trace  # noqa: PLW0603 - one process, one trace, set once by the command line
+    _trace = show
+
+
+def trace(argv: Sequence[str], *, cwd: Path | None = None) -> None:
+    """Shows a command that is about to run, where `-v` asked for it."""
+    if _trace is not None:
+        place = f"cd {shlex.quote(str(cwd))} && " if cwd else ""
+        _trace(place + shlex.join(argv))
+
+
+class CommandError(LkmError):
+    """A command that must succeed did not; `result` has what it said."""
+
+    def __init__(self, message: str, result: Result, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended: `status` as a shell counts it (128 + signal), `seconds` of wall time."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def command(self) -> str:
+        """The command line, quoted for a shell."""
+        return shlex.join(self.argv)
+
+    def check(self, what: str = "", *, hint: str = "") -> Result:
+        """Itself where the status is 0; else raises `CommandError` naming the command and its last words."""
+        if self.status == 0:
+            return self
+        said = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        last = "\n  ".join(said[-5:])
+        how = f"signal {self.status - 128}" if self.status > 128 else f"status {self.status}"
+        message = f"{what or self.argv[0]} failed ({how}): {self.command}" + (f"\n  {last}" if last else "")
+        raise CommandError(message, self, hint=hint)
+
+
+def find_program(name: str) -> Path | None:
+    """The program on PATH, /usr/sbin and /sbin included, or None."""
+    path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    found = shutil.which(name, path=path)
+    return Path(found) if found else None
+
+
+def dies_with_us(argv: Sequence[str]) -> list[str]:
+    """`argv` made to end when the thread that starts it ends, at kill -9 too (Linux: PR_SET_PDEATHSIG)."""
+    setpriv = find_program("setpriv")
+    return [str(setpriv), "--pdeathsig", "KILL", "--", *argv] if setpriv else list(argv)
+
+
+def end_group(process: subprocess.Popen[bytes], *, grace: float = 2.0) -> None:
+    """Ends the process group of `process`: SIGTERM, then SIGKILL after `grace` seconds; reaps it."""
+    for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=wait)
+            if number == signal.SIGTERM:
+                continue  # the leader is gone; the SIGKILL round is for what it left behind
+            return
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout: float = 600.0,
+) -> Result:
+    """Runs `argv` to its end and returns its `Result`, whatever the status (see `Result.check`).
+
+    `env` replaces the environment when given.  `timeout` is in seconds.  Raises `MissingError` where the
+    program is not there, `OutOfTimeError` where the time is up (the group is ended first).  An
+    interrupt ends the group before it goes on.
+    """
+    words = tuple(str(word) for word in argv)
+    trace(words, cwd=cwd)
+    start = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            dies_with_us(words),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
+    try:
+        out, err = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
+    except BaseException:
+        end_group(process)
+        raise
+    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
+    return Result(
+        words,
+        status,
+        out.decode("utf-8", "replace"),
+        err.decode("utf-8", "replace"),
+        time.monotonic() - start,
+    )
+
+
+def is_interactive() -> bool:
+    """Whether a person sits at standard error (progress bars, questions)."""
+    return sys.stderr.isatty()

@@ -1,1 +1,127 @@
 # SPDX-License-Identifier: MIT
+"""The command: `lkm VERB`. Each verb's file is imported when the verb is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from lkm.errors import LkmError
+from lkm.version import VERSION
+
+# verb: (where its command object is, the line `lkm --help` shows), in the order of a module's life
+VERBS: dict[str, tuple[str, str]] = {
+    "run": ("run:command", "Build, load, show the kernel's messages, unload: the main job"),
+    "watch": ("watch:command", "The same on every save"),
+    "new": ("new:command", "Write a new module that builds and loads at once"),
+    "build": ("build:command", "Build a module with the kernel's own Kbuild"),
+    "shell": ("shell:command", "A terminal in a guest"),
+    "info": ("info:command", "All that a .ko says of itself"),
+    "params": ("params:command", "A module's parameters; check values for them"),
+    "sections": ("sections:command", "What a module's parts cost in memory"),
+    "symbol": ("symbol:command", "Who defines and exports a symbol, and to whom"),
+    "map": ("map:command", "A kernel's symbol map"),
+    "deps": ("deps:command", "What a module needs, and what needs it"),
+    "plan": ("plan:command", "What must be loaded or unloaded, in which order"),
+    "depmod": ("depmod:command", "Write the modules.* files of a modules directory"),
+    "kernel": ("kernel:group", "Kernels: list, show, add, remove"),
+    "doctor": ("doctor:command", "What this machine lacks, and the command that mends it"),
+}
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs' names without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = VERBS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place[0].partition(":")
+        command: click.Command = getattr(import_module(f"lkm.cli.{module}"), attribute)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], VERBS, n=1)
+            hint = f"lkm {near[0]}" if near else "lkm --help"
+            raise click.UsageError(f"there is no verb '{args[0]}'\nhint: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, "-V", "--version", prog_name="lkm", message="%(prog)s %(version)s")
+def lkm() -> None:
+    """The workbench for Linux loadable kernel modules: from source to a real kernel's answer.
+
+    Try: lkm new hello && lkm run hello
+    """
+
+
+def show_error(message: str, hint: str = "") -> None:
+    """`error: …` and `hint: …` on standard error, coloured on a terminal."""
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    if hint:
+        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
+        click.echo(hint, err=True)
+
+
+def _color() -> bool | None:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
+
+
+def _usage(error: click.ClickException) -> int:
+    message, _, hint = error.format_message().partition("\nhint: ")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "lkm"
+    show_error(message[:1].lower() + message[1:].rstrip("."), hint or f"{path} --help")
+    return 2
+
+
+def run_command(arguments: list[str]) -> int:
+    """Runs `lkm ARGUMENTS` and gives its exit status (docs/cli.md); errors are shown, not raised."""
+    try:
+        status = lkm.main(arguments, prog_name="lkm", standalone_mode=False, color=_color())
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        return _usage(error)
+    except LkmError as error:
+        show_error(error.message, error.hint)
+        return error.status
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # Whoever read us went away (`| head`): nothing more to say, and nothing to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """The entry point of the command."""
+    status = run_command(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)

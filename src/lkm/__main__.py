@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""`python -m lkm`."""
+
+from lkm.cli import main
+
+main()

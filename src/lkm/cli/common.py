@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What the verbs share: options, JSON, and a bar for long steps."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lkm import process
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _trace(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        process.set_trace(lambda line: click.secho(f"+ {line}", dim=True, err=True))
+
+
+def kernel_option(function: F) -> F:
+    """`--kernel NAME`."""
+    return click.option(
+        "--kernel", "kernel_name", metavar="NAME", help="The kernel: host, debian:6.1, a directory, an image."
+    )(function)
+
+
+def verbose_option(function: F) -> F:
+    """`-v`: show each command as it is run."""
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_trace,
+        help="Show each command as it is run.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(
+        function
+    )
+
+
+def directory_option(function: F) -> F:
+    """`-C DIR`, as make and git have it."""
+    return click.option(
+        "-C",
+        "directory",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Work in DIR.",
+    )(function)
+
+
+def to_plain(value: object) -> Any:
+    """A value as JSON knows it: dataclasses by field, enums by value, paths and bytes as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value
+
+
+def emit_json(value: object) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(to_plain(value), indent=2, ensure_ascii=False))
+
+
+def note(text: str, **style: Any) -> None:
+    """A line for the person, on standard error."""
+    click.secho(text, err=True, **style)
+
+
+class Bar:
+    """Progress of long steps: a bar on a terminal, a line a step elsewhere (see `lkm.progress`)."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._what = ""
+
+    def update(self, what: str, done: int = 0, total: int | None = None) -> None:
+        """`done` of `total` units of `what`; `total` None where it is not known."""
+        if not sys.stderr.isatty():
+            if what != self._what:
+                note(what)
+            self._what = what
+            return
+        if self._bar is None:
+            self._open()
+        if what != self._what:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(what, total=total)
+            self._what = what
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+            self._what = ""
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Bar]:
+    """A `Bar` for the length of the block."""
+    bar = Bar()
+    try:
+        yield bar
+    finally:
+        bar.close()

@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: MIT
+"""A modules directory (`lib/modules/RELEASE`): its modules, and the order to load them in."""
+
+from lkm.modtree.find import built_in_modules, find_module, iter_module_files
+from lkm.modtree.order import load_order
+
+__all__ = ["built_in_modules", "find_module", "iter_module_files", "load_order"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,6 +144,75 @@ def run(
         err.decode("utf-8", "replace"),
         time.monotonic() - start,
     )
+
+
+def run_lines(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    timeout: float = 600.0,
+) -> Result:
+    """As `run`, with standard error joined to standard output and each line handed over as it comes.
+
+    `on_line` gets a line without its newline.
+    """
+    words = tuple(str(word) for word in argv)
+    trace(words, cwd=cwd)
+    start = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            dies_with_us(words),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
+    lines: list[str] = []
+    try:
+        for line in _lines_of(process, start + timeout):
+            lines.append(line)
+            if on_line is not None:
+                on_line(line)
+        process.wait(timeout=max(start + timeout - time.monotonic(), 0.1))
+    except (TimeoutError, subprocess.TimeoutExpired):
+        end_group(process)
+        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
+    except BaseException:
+        end_group(process)
+        raise
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
+    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
+    said = "".join(f"{line}\n" for line in lines)
+    return Result(words, status, said, "", time.monotonic() - start)
+
+
+def _lines_of(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]:
+    """The lines of a program's output until it closes it; raises `TimeoutError` at `deadline`."""
+    assert process.stdout is not None
+    fd, rest = process.stdout.fileno(), b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while True:
+            if not selector.select(max(deadline - time.monotonic(), 0)):
+                raise TimeoutError
+            data = os.read(fd, 65536)
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                yield line.decode("utf-8", "replace")
+            if not data:
+                break
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
 def is_interactive() -> bool:

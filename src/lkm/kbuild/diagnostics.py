@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""What the tools of a build say, as values: gcc and clang, modpost, objtool, the linker, make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from lkm.kbuild.value import Diagnostic, Severity
+
+MAX_LINE = 4096
+MAX_DIAGNOSTICS = 2000
+
+# `path:line:column: warning: text [-Woption]`; the column is absent in some, the option in many.
+_COMPILER = re.compile(
+    r"^(?P<path>[^\s:][^:]*):(?P<line>\d+):(?:(?P<column>\d+):)? "
+    r"(?P<severity>fatal error|error|warning|note): (?P<text>.*?)"
+    r"(?: \[(?P<option>-[\w=,+-]+)\])?$"
+)
+_SOURCE = re.compile(r"^ *\d* \| (?P<text>.*)$")
+_CLANG_SOURCE = re.compile(r"^\s*\^")
+_MODPOST = re.compile(r"^(?P<severity>ERROR|WARNING): modpost: (?P<text>.*)$")
+_OBJTOOL = re.compile(r"^(?P<path>\S+?\.o): (?P<severity>warning|error): objtool: (?P<text>.*)$")
+_NO_RULE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>No rule to make target .*?)\.?(?:  Stop\.)?$")
+_MAKEFILE = re.compile(r"^(?P<path>[^\s:]+):(?P<line>\d+): \*\*\* (?P<text>.*?)\.?(?:  Stop\.)?$")
+_MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>.*)$")
+_CONSEQUENCE = re.compile(r"\] (?:Error \d+|Terminated|Interrupt|Killed)|Waiting for unfinished jobs")
+_LINKER = re.compile(r"^(?:[\w./-]*\bld(?:\.\w+)?): (?P<text>.*)$")
+_SHELL = re.compile(r"^(?:/bin/)?\w*sh: (?:line )?\d+: (?P<text>.*)$")
+_TOOL = re.compile(r"^(?P<severity>[Ww]arning|[Ee]rror|WARNING|ERROR|FATAL): (?P<text>.*)$")
+# Kbuild's short log: which file the lines that follow are about.
+_TARGET = re.compile(
+    r"^  (?:CC|AS|LD|AR|CPP|HOSTCC|MODPOST|BTF|CHECK|GEN|RUSTC|LDS) (?:\[M\])? *(?P<target>\S+)$"
+)
+
+Targets = dict[str, list[Diagnostic]]
+
+
+def parse_log(lines: Iterable[str], *, real_path: Callable[[str], Path]) -> Targets:
+    """The diagnostics of a build's log, by the target Kbuild named before them ("" where none).
+
+    `real_path` turns a path as printed into the source file's own.  Hostile input is bounded: lines of
+    more than 4096 characters are cut, 2000 diagnostics are kept.
+    """
+    parser = _Parser(real_path)
+    for line in lines:
+        parser.feed(line.rstrip("\n")[:MAX_LINE])
+    return parser.targets
+
+
+def flatten(targets: Targets) -> tuple[Diagnostic, ...]:
+    """All diagnostics in one row: in the order of their targets' names, modpost's and make's last.
+
+    A message that several targets share (a warning in a header) is kept once.
+    """
+    names = sorted(targets, key=lambda name: (_rank(name), name))
+    seen: dict[Diagnostic, None] = {}
+    for name in names:
+        for item in targets[name]:
+            seen.setdefault(item)
+    return tuple(seen)
+
+
+def _rank(target: str) -> int:
+    return 0 if target.endswith(".o") and not target.endswith(".mod.o") else 2 if not target else 1
+
+
+class _Parser:
+    """Reads a log line by line; `targets` has what was understood so far."""
+
+    def __init__(self, real_path: Callable[[str], Path]) -> None:
+        self.targets: Targets = {}
+        self._real_path = real_path
+        self._target = ""
+        self._count = 0
+        self._previous = ""
+
+    def feed(self, line: str) -> None:
+        """Takes one line."""
+        target = _TARGET.match(line)
+        if target is not None:
+            self._target = target["target"]
+        elif self._compiler(line) or self._quoted_source(line) or self._tool(line):
+            pass
+        self._previous = line
+
+    def _add(self, item: Diagnostic, target: str | None = None) -> bool:
+        if self._count < MAX_DIAGNOSTICS:
+            self._count += 1
+            self.targets.setdefault(self._target if target is None else target, []).append(item)
+        return True
+
+    def _compiler(self, line: str) -> bool:
+        match = _COMPILER.match(line)
+        if match is None:
+            return False
+        severity = match["severity"].removeprefix("fatal ")
+        item = Diagnostic(
+            self._real_path(match["path"]),
+            int(match["line"]),
+            int(match["column"] or 0),
+            Severity(severity),
+            match["text"],
+            match["option"] or "",
+        )
+        return self._add(item)
+
+    def _quoted_source(self, line: str) -> bool:
+        """The line of source that the compiler shows below its message."""
+        match = _SOURCE.match(line)
+        items = self.targets.get(self._target)
+        if match is None and not (_CLANG_SOURCE.match(line) and self._previous):
+            return False
+        text = match["text"] if match else self._previous
+        if items and not items[-1].source_line and items[-1].line and not text.strip().startswith("^"):
+            items[-1] = replace(items[-1], source_line=text.rstrip())
+        return True
+
+    def _tool(self, line: str) -> bool:
+        if match := _MODPOST.match(line):
+            return self._add(_item(match["severity"], match["text"]), "")
+        if match := _OBJTOOL.match(line):
+            return self._add(_item(match["severity"], f"objtool: {match['text']}"))
+        if match := _NO_RULE.match(line):
+            return self._add(_item("error", match["text"]), "")
+        if match := _MAKEFILE.match(line):
+            path = self._real_path(match["path"])
+            return self._add(Diagnostic(path, int(match["line"]), 0, Severity.ERROR, match["text"]), "")
+        if match := _MAKE.match(line):
+            return bool(_CONSEQUENCE.search(match["text"])) or self._add(_item("error", match["text"]), "")
+        if match := _LINKER.match(line):
+            severity = "warning" if "warning:" in match["text"] else "error"
+            return self._add(_item(severity, match["text"]))
+        if match := _SHELL.match(line):
+            return self._add(_item("error", match["text"]))
+        if (match := _TOOL.match(line)) and not line.startswith("Skipping"):
+            return self._add(_item(match["severity"], match["text"]))
+        return False
+
+
+def _item(severity: str, text: str) -> Diagnostic:
+    kind = Severity.WARNING if severity.lower() == "warning" else Severity.ERROR
+    return Diagnostic(None, 0, 0, kind, text)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""A copy of a module source for Kbuild to work in, so that the source itself is never written.
+
+Kbuild makes its files beside the sources, cannot live in a path with a space or a colon, and trusts
+modification times.  So each pair of a source and a kernel gets a directory of its own in the cache, with
+copies of the source's files: a file is written there, with the time of now, only if its *contents* have
+changed.  What the sources reach by `../` is there too, as links in the directories above the copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm.errors import BadInputError
+from lkm.kbuild.source import KBUILD_NAMES
+
+MAX_FILES = 20_000
+MAX_COPY = 4 << 20  # bytes; a larger file (firmware, test data) is linked instead
+LEVELS = 6  # how far above the source `../` is followed
+
+CLEAN_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+_ABOVE = re.compile(rb"(?<![.\w])\.\.(?:/\.\.)*(?![.\w])")
+# What Kbuild writes (scripts/Makefile.build, Makefile.modpost, Makefile.modfinal): never copied.
+_PRODUCT = re.compile(
+    r"\.(?:ko|mod|mod\.c|mod\.o|order|symversions|o\.d|cmd|symtypes|gcno|dwo|ko\.debug)$"
+    r"|^\.(?:tmp_|module-common\.o)|^Module\.symvers$|^built-in\.a$|^compile_commands\.json$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells a file's state without reading it: size in bytes, times in ns, inode number."""
+
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Where a source is copied to: `source` (a directory), `root` (its copy), `only`: its one C file."""
+
+    source: Path
+    root: Path
+    only: Path | None = None
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """The `Stamp` of a stat(2) result."""
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def mirror_of(source: Path, base: Path) -> Mirror:
+    """The mirror of a source (as `find_source` gives it) below the directory `base`."""
+    directory = source if source.is_dir() else source.parent
+    levels = [f".up{level}" for level in range(_levels(directory), 0, -1)]
+    name = directory.name if CLEAN_NAME.fullmatch(directory.name) else "source"
+    return Mirror(directory, base.joinpath(*levels, name), None if source.is_dir() else source)
+
+
+def scan(mirror: Mirror) -> dict[str, Stamp]:
+    """Every file of the source that belongs in the mirror, by its path below the source.
+
+    Hidden directories and Kbuild's own products stay out.  Raises `BadInputError` above 20,000 files.
+    """
+    if mirror.only is not None:
+        return {mirror.only.name: stamp(mirror.only.stat())}
+    found: dict[str, Stamp] = {}
+    for relative, entry in _walk(mirror.source, "", ()):
+        status = entry.stat()
+        if stat.S_ISREG(status.st_mode):
+            found[relative] = stamp(status)
+        if len(found) > MAX_FILES:
+            raise BadInputError(f"{mirror.source}: more than {MAX_FILES} files, is this a module source?")
+    return found
+
+
+def sync(mirror: Mirror, files: Mapping[str, Stamp], before: Mapping[str, Stamp]) -> set[str]:
+    """Makes the mirror hold what `files` says, given that it held `before`; returns the changed paths.
+
+    A path counts as changed where its contents are new or differ, or where it is gone.
+    """
+    changed: set[str] = set()
+    for relative in before.keys() - files.keys():
+        (mirror.root / target_name(mirror, relative)).unlink(missing_ok=True)
+        changed.add(relative)
+    for relative, state in files.items():
+        if before.get(relative) != state and _copy(mirror, relative, state):
+            changed.add(relative)
+    if mirror.only is not None:
+        _add_kbuild_file(mirror, mirror.only)
+    return changed
+
+
+def target_name(mirror: Mirror, relative: str) -> str:
+    """The name in the mirror of a file of the source (a lone C file's may need mending)."""
+    if mirror.only is not None and relative == mirror.only.name:
+        return re.sub(r"[^A-Za-z0-9._+-]", "_", relative)
+    return relative
+
+
+def levels_above(data: bytes) -> int:
+    """The longest run of `..` in a source's text: 2 for `#include "../../common.h"`."""
+    return max((match[0].count(b"..") for match in _ABOVE.finditer(data)), default=0)
+
+
+def link_above(mirror: Mirror, levels: int) -> None:
+    """Links what lies beside the source and above it, `levels` directories up, into the mirror's parents."""
+    real, copy = mirror.source, mirror.root
+    for _ in range(min(levels, _levels(mirror.source))):
+        keep = copy.name
+        real, copy = real.parent, copy.parent
+        _link_entries(real, copy, {name for name in _listdir(real) if name != keep}, keep={keep})
+
+
+def _listdir(directory: Path) -> list[str]:
+    try:
+        return [entry.name for entry in os.scandir(directory)]
+    except OSError:
+        return []
+
+
+def _link_entries(real: Path, copy: Path, names: set[str], *, keep: set[str]) -> None:
+    """Makes the links in `copy` be those to `names` in `real`; what `keep` names is left alone."""
+    for name in set(_listdir(copy)) - keep:
+        link = copy / name
+        if link.is_symlink() and (name not in names or link.readlink() != real / name):
+            link.unlink()
+    for name in names:
+        if not os.path.lexists(copy / name):
+            (copy / name).symlink_to(real / name)
+
+
+def _levels(directory: Path) -> int:
+    return min(LEVELS, len(directory.parts) - 1)
+
+
+def _walk(directory: Path, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    try:
+        entries = list(os.scandir(directory))
+    except OSError as error:
+        if not prefix:
+            raise BadInputError(f"{directory}: {error.strerror}") from error
+        return
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        name = entry.name
+        try:
+            if entry.is_dir():
+                inode = entry.inode() if not entry.is_symlink() else entry.stat().st_ino
+                if not name.startswith(".") and inode not in above:
+                    yield from _walk(Path(entry.path), f"{prefix}{name}/", (*above, inode))
+            elif not _is_product(name, names):
+                entry.stat()  # a dangling link is as good as absent
+                yield prefix + name, entry
+        except OSError:
+            continue
+
+
+def _is_product(name: str, names: set[str]) -> bool:
+    if name.endswith((".o", ".a")):
+        # An object that was handed over as it is has neither a source nor a record beside it.
+        stem = name.rpartition(".")[0]
+        return f".{name}.cmd" in names or any(f"{stem}{end}" in names for end in (".c", ".S", ".rs"))
+    return _PRODUCT.search(name) is not None
+
+
+def _copy(mirror: Mirror, relative: str, state: Stamp) -> bool:
+    source, target = mirror.source / relative, mirror.root / target_name(mirror, relative)
+    try:
+        if state.size > MAX_COPY:
+            if target.is_symlink() and target.readlink() == source:
+                return True
+            target.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
+            return True
+        data = source.read_bytes()
+    except OSError:
+        target.unlink(missing_ok=True)  # unreadable: Kbuild says so if it is needed
+        return True
+    if target.is_symlink() or target.is_dir():
+        shutil.rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
+    elif target.is_file() and target.read_bytes() == data:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.write_bytes(data)
+    if source.stat().st_mode & 0o111:
+        target.chmod(0o755)
+    return True
+
+
+def _add_kbuild_file(mirror: Mirror, only: Path) -> None:
+    """For a lone C file: a Kbuild file that names it, and links to what lies beside it."""
+    name = target_name(mirror, only.name)
+    text = f"obj-m := {name.removesuffix('.c')}.o\n"
+    kbuild = mirror.root / KBUILD_NAMES[0]
+    if not kbuild.is_file() or kbuild.read_text() != text:
+        kbuild.write_text(text)
+    names = set(_listdir(mirror.source))
+    beside = {other for other in names if not other.startswith(".") and not _is_product(other, names)}
+    beside -= {only.name, name, *KBUILD_NAMES}
+    _link_entries(mirror.source, mirror.root, beside, keep={name, kbuild.name})

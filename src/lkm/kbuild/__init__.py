@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: MIT
 """A module source: made, built, and what the compiler said of it."""
 
-from lkm.kbuild.build import build, build_place
+from lkm.kbuild.build import build, build_place, remove_builds
+from lkm.kbuild.scaffold import new_module
 from lkm.kbuild.source import find_source
 from lkm.kbuild.value import Built, Diagnostic, How, Severity
 
-__all__ = ["Built", "Diagnostic", "How", "Severity", "build", "build_place", "find_source"]
+__all__ = [
+    "Built",
+    "Diagnostic",
+    "How",
+    "Severity",
+    "build",
+    "build_place",
+    "find_source",
+    "new_module",
+    "remove_builds",
+]

@@ -174,3 +174,17 @@ def _explain(targets: Targets, result: process.Result) -> None:
     last = [line for line in result.stdout.splitlines() if line.strip()][-3:]
     text = "; ".join(last) or f"make ended with status {result.status}"
     targets.setdefault("", []).append(Diagnostic(None, 0, 0, Severity.ERROR, text))
+
+
+def remove_builds() -> int:
+    """Removes every finished build from the cache and returns how many bytes that freed.
+
+    A build that is going on is left alone.
+    """
+    freed = 0
+    base = paths.cache_dir() / "build"
+    for place in sorted(base.glob("*/*/")):
+        with paths.locked(place.with_name(f"{place.name}.lock")):
+            freed += sum(path.lstat().st_blocks * 512 for path in place.rglob("*") if path.is_file())
+            shutil.rmtree(place, ignore_errors=True)
+    return freed

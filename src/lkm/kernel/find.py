@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""From a kernel's name to the kernel: the running one, a distribution's, a directory or an image file.
+
+A kernel in the cache is found by reading a few small files; nothing else is imported or started.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from lkm.config import find_config, read_config
+from lkm.errors import LkmError, MissingError, UsageError
+from lkm.kernel.compiler import Wanted, find_host_toolchain, missing_tools
+from lkm.kernel.layout import Found, find_directory, find_image, find_in_root
+from lkm.kernel.names import choose_named, read_codename
+from lkm.kernel.store import Stored, find_stored, list_stored, remove_directory
+from lkm.kernel.toolchain import find_toolchain, list_toolchains
+from lkm.kernel.value import Kernel, Origin, Toolchain
+from lkm.progress import Progress, Silent
+
+HOST = "host"
+_PROVIDERS = ("debian", "ubuntu", "fedora", "arch")
+_PREFIX = re.compile(r"([a-z]+)(?::(.*))?", re.DOTALL)
+
+
+def find_kernel(
+    name: str | None = None,
+    *,
+    start: Path | None = None,
+    fetch: bool = True,
+    need_build: bool = True,
+    progress: Progress | None = None,
+) -> Kernel:
+    """The kernel `name`, fetched where it is a distribution's that is not in the cache.
+
+    `name`: `host` (the running one); `debian:6.1` (newest of the series), `debian:6.1-amd64` (of that
+    flavour), `debian:6.1.0-56-cloud-amd64` (exact), `debian` (the current one); the release of a kernel
+    in the cache; a directory; an image file.  None: `LKM_KERNEL`, else `lkm.toml`, else the running kernel
+    where its image and headers can be read, else the newest in the cache, else the distribution's current.
+    `start`: where `lkm.toml` is looked for.  `fetch=False` asks no network.  `need_build`: whether modules
+    will be built; the compiler the kernel asks for is then fetched where this machine lacks it.
+
+    Raises `UsageError` for a name that means nothing here, `MissingError` where something must be fetched
+    and cannot be, `BadInputError` for a damaged file or a directory without a kernel.
+    """
+    show = progress or Silent()
+    if name is None:
+        name, start = _default_name(start)
+    if name is None:
+        found = _find_default(need_build=need_build)
+        if found is not None:
+            return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
+        name = "debian"
+    found = _find_here(name)
+    if found is None:
+        found = _fetch(name, start, fetch=fetch, need_build=need_build, progress=show)
+    return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
+
+
+def _default_name(start: Path | None) -> tuple[str | None, Path | None]:
+    """What the environment or a settings file names, as a name that holds in any directory."""
+    if name := os.environ.get("LKM_KERNEL"):
+        return name, start
+    name = read_config(start).kernel
+    if not name:
+        return None, start
+    project = find_config((start or Path.cwd()).resolve())
+    if (
+        project is not None
+        and is_path(name)
+        and (beside := project.parent / Path(name).expanduser()).exists()
+    ):
+        return str(beside), start
+    return name, start
+
+
+def is_path(name: str) -> bool:
+    """Whether a kernel's name is written as a path."""
+    return "/" in name or name.startswith(("~", ".")) or name in (".", "..")
+
+
+def _find_default(*, need_build: bool) -> Found | Stored | None:
+    host = find_host()
+    if host is not None and host.kernel.image is not None and host.kernel.build is not None:
+        return host
+    stored = [item for item in list_stored() if item.kernel.build is not None or not need_build]
+    return stored[-1] if stored else None
+
+
+def find_host() -> Found | None:
+    """The running kernel, with those of its parts that can be read; None where there are none."""
+    found = find_in_root(Path("/"), os.uname().release, name=HOST, origin=Origin.HOST)
+    kernel = found.kernel
+    if kernel.image is not None and not os.access(kernel.image, os.R_OK):
+        kernel = replace(kernel, image=None)
+    if kernel.image is None and kernel.build is None:
+        return None
+    return Found(kernel, found.wanted)
+
+
+def _find_here(name: str) -> Found | Stored | None:
+    """The kernel `name` where it is on this machine; None where it is one to fetch."""
+    if name == HOST:
+        host = find_host()
+        if host is None:
+            release = os.uname().release
+            raise MissingError(
+                f"the running kernel, {release}, has neither image nor headers on this machine",
+                hint="--kernel debian, or install the running kernel's image and headers packages",
+            )
+        return host
+    match = _PREFIX.fullmatch(name)
+    if match and match[1] in _PROVIDERS and (match[2] is not None or not Path(name).exists()):
+        return _find_cached(match[1], match[2] or "")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return find_directory(path, name=name)
+    if path.exists():
+        return find_image(path, name=name)
+    if is_path(name):
+        raise UsageError(f"{name}: no such file or directory", hint="lkm kernel list")
+    for stored in list_stored():
+        if stored.kernel.release == name:
+            return stored
+    raise unknown_name(name)
+
+
+def unknown_name(name: str) -> UsageError:
+    """The error for a name that means nothing, with those that come near."""
+    from difflib import get_close_matches
+
+    names = [HOST, *_PROVIDERS]
+    for stored in list_stored():
+        names += [stored.kernel.name, stored.kernel.release]
+    if re.match(r"\d+\.\d+", name):
+        return UsageError(
+            f"no kernel '{name}' in the cache", hint=f"--kernel debian:{name}, or lkm kernel list"
+        )
+    near = get_close_matches(name, names, n=1)
+    return UsageError(
+        f"no kernel '{name}': not a file, a directory or a kernel in the cache",
+        hint=f"--kernel {near[0]}" if near else "lkm kernel list",
+    )
+
+
+def _find_cached(provider: str, words: str) -> Stored | None:
+    """The newest kernel in the cache that `words` name, so that nothing is asked when one is there."""
+    if words and (stored := find_stored(provider, words)):
+        return stored
+    fitting = _choose(provider, words)
+    return fitting[-1] if fitting else None
+
+
+def _choose(provider: str, words: str) -> list[Stored]:
+    items = [item for item in list_stored() if item.kernel.name.startswith(f"{provider}:")]
+    if not words:
+        return [item for item in items if item.current and item.suite == read_codename(item.suite)]
+    of_suite = [item for item in items if item.current and item.suite == words]
+    return of_suite or choose_named(items, words, lambda item: item.kernel.release)
+
+
+def _fetch(
+    name: str, start: Path | None, *, fetch: bool, need_build: bool, progress: Progress, refresh: bool = False
+) -> Stored:
+    provider, _, words = name.partition(":")
+    if not fetch:
+        raise MissingError(f"{name} is not in the cache", hint=f"lkm kernel add {name}")
+    from lkm.kernel.distribution import find_distribution
+
+    distribution = find_distribution(provider, start=start)
+    offer = distribution.find(words, need_build=need_build, refresh=refresh, progress=progress)
+    if stored := find_stored(provider, offer.release):
+        return stored
+    return distribution.fetch(offer, progress=progress)
+
+
+def _equipped(
+    found: Found | Stored, start: Path | None, *, fetch: bool, need_build: bool, progress: Progress
+) -> Kernel:
+    """The kernel with its toolchain, fetched where it must be."""
+    kernel, wanted = found.kernel, found.wanted
+    if kernel.build is None:
+        if need_build:
+            raise _no_headers(kernel)
+        return kernel
+    suite = found.suite if isinstance(found, Stored) else ""
+    toolchain = find_any_toolchain(wanted, suite=suite)
+    if toolchain is None and need_build and wanted is not None:
+        toolchain = _fetch_compiler(kernel, wanted, suite, start, fetch=fetch, progress=progress)
+    return replace(kernel, toolchain=toolchain)
+
+
+def find_any_toolchain(wanted: Wanted | None, *, suite: str = "") -> Toolchain | None:
+    """The machine's own compiler where it is the right one, else one in the cache, else None."""
+    if wanted is None:
+        return None
+    return find_host_toolchain(wanted) or find_toolchain(wanted, suite=suite)
+
+
+def _no_headers(kernel: Kernel) -> LkmError:
+    if kernel.origin is Origin.IMAGE:
+        return UsageError(
+            f"{kernel.name}: an image alone can boot, but nothing can be built against it",
+            hint="give the kernel's build directory: --kernel DIR",
+        )
+    return MissingError(
+        f"{kernel.name}: no headers, so that nothing can be built against it",
+        hint="lkm kernel list shows which kernels can build",
+    )
+
+
+def _fetch_compiler(
+    kernel: Kernel, wanted: Wanted, suite: str, start: Path | None, *, fetch: bool, progress: Progress
+) -> Toolchain | None:
+    """Fetches what the kernel asks for; for a kernel of another origin the machine's own may do."""
+    from lkm.kernel.distribution import find_distribution
+
+    lacking = missing_tools(wanted)
+    try:
+        if not fetch:
+            raise MissingError(
+                f"{kernel.name} was built with {wanted.text}, which is not on this machine",
+                hint=f"lkm kernel add {kernel.name}",
+            )
+        distribution = find_distribution(start=start)
+        distribution.fetch_compiler(wanted, suite, progress=progress)
+    except LkmError:
+        other = find_other_compiler(wanted)
+        if kernel.origin is Origin.DISTRIBUTION or other is None or lacking:
+            raise
+        return other
+    return find_toolchain(wanted, suite=suite)
+
+
+def find_other_compiler(wanted: Wanted) -> Toolchain | None:
+    """The machine's own compiler of the same family but another version."""
+    from lkm.kernel.compiler import find_tool, read_compiler_version
+
+    path = find_tool(wanted.family)
+    if path is None or not (text := read_compiler_version(path)):
+        return None
+    return Toolchain(
+        wanted.family, text, None, f"another version than the kernel was built with ({wanted.text})"
+    )
+
+
+def list_kernels() -> list[Kernel]:
+    """The running kernel, where it can be used, and the kernels in the cache, the newest last."""
+    host = find_host()
+    found: list[Found | Stored] = [*([host] if host is not None else []), *list_stored()]
+    return [_described(item) for item in found]
+
+
+def _described(item: Found | Stored) -> Kernel:
+    suite = item.suite if isinstance(item, Stored) else ""
+    toolchain = find_any_toolchain(item.wanted, suite=suite) if item.kernel.build is not None else None
+    return replace(item.kernel, toolchain=toolchain)
+
+
+def add_kernel(
+    name: str,
+    *,
+    start: Path | None = None,
+    refresh: bool = True,
+    need_build: bool = True,
+    progress: Progress | None = None,
+) -> Kernel:
+    """Fetches the kernel `name` with its compiler; for a series the newest there is now.
+
+    `refresh=False` takes package lists that are at most a day old as they are.  `need_build=False` takes
+    a kernel without headers too.  Raises as `find_kernel`.
+    """
+    show = progress or Silent()
+    match = _PREFIX.fullmatch(name)
+    if not match or match[1] not in _PROVIDERS:
+        if re.match(r"\d+\.\d+", name) and not Path(name).exists():
+            return add_kernel(
+                f"debian:{name}", start=start, refresh=refresh, need_build=need_build, progress=show
+            )
+        kernel = find_kernel(name, start=start, need_build=need_build, progress=show)
+        if kernel.origin is not Origin.DISTRIBUTION:
+            raise UsageError(
+                f"{name} is on this machine already, there is nothing to fetch", hint=f"--kernel {name}"
+            )
+        return kernel
+    exact = find_stored(match[1], match[2] or "") if match[2] else None
+    stored = exact or _fetch(name, start, fetch=True, need_build=need_build, progress=show, refresh=refresh)
+    return _equipped(
+        stored, start, fetch=True, need_build=need_build and stored.kernel.build is not None, progress=show
+    )
+
+
+def remove_kernel(name: str) -> int:
+    """Removes a kernel from the cache, and compilers no other kernel there asks for; the bytes freed.
+
+    Raises `UsageError` where it is not in the cache, or where `name` means several.
+    """
+    fitting = _named(name)
+    if not fitting:
+        raise UsageError(f"no kernel '{name}' in the cache", hint="lkm kernel list")
+    if len(fitting) > 1:
+        names = ", ".join(item.kernel.name for item in fitting)
+        raise UsageError(
+            f"'{name}' means several kernels: {names}", hint=f"lkm kernel remove {fitting[0].kernel.name}"
+        )
+    freed = remove_directory(fitting[0].directory)
+    return freed + remove_unused_toolchains()
+
+
+def _named(name: str) -> list[Stored]:
+    items = list_stored()
+    exact = [item for item in items if name in (item.kernel.name, item.kernel.release)]
+    provider, colon, words = name.partition(":")
+    return exact or (_choose(provider, words) if colon else [])
+
+
+def remove_unused_toolchains() -> int:
+    """Removes fetched compilers that no kernel in the cache asks for; the bytes freed."""
+    used = {
+        toolchain.root.parent
+        for item in list_stored()
+        if item.wanted is not None
+        and (toolchain := find_toolchain(item.wanted, suite=item.suite)) is not None
+        and toolchain.root is not None
+    }
+    return sum(remove_directory(directory) for directory, _ in list_toolchains() if directory not in used)

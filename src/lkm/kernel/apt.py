@@ -62,7 +62,7 @@ Dir {{
   State "{directory}"; State::lists "{directory}/lists"; State::status "{directory}/status";
   State::extended_states "{directory}/extended_states";
   Cache "{directory}/cache"; Cache::archives "{directory}/cache/archives";
-  Cache::pkgcache "pkgcache.bin"; Cache::srcpkgcache "srcpkgcache.bin"; Log "{directory}";
+  Cache::pkgcache ""; Cache::srcpkgcache ""; Log "{directory}";
 }};
 """
 

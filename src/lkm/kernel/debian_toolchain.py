@@ -83,10 +83,7 @@ def _fetch(
     suite = archive.sources[0].suite
     with new_directory(final) as part:
         root, files = part / "root", part / "packages"
-        for directory in (files, *(root / "usr" / name for name in _LINKS)):
-            directory.mkdir(parents=True)
-        for name in _LINKS:
-            (root / name).symlink_to(f"usr/{name}")
+        files.mkdir()
         what = f"fetching {wanted.command} of {suite}"
         debs = apt.download(archive, packages, files, what=what, progress=progress)
         for number, deb in enumerate(debs):
@@ -94,6 +91,7 @@ def _fetch(
             apt.unpack(deb, root)
             deb.unlink()
         shutil.rmtree(files)
+        merge_usr(root)
         _settle(root, wanted)
         version = _read_version(packages, wanted)
         write_json(
@@ -112,6 +110,30 @@ def _fetch(
         )
         if not (part / FILE_NAME).is_file():
             raise apt.no_space(final.parent, 0)
+
+
+def merge_usr(root: Path) -> None:
+    """Moves bin, sbin, lib and lib64 into usr and leaves links, as installed systems have them.
+
+    dpkg-deb replaces such links by the directories that packages before trixie hold.
+    """
+    for name in _LINKS:
+        place, target = root / name, root / "usr" / name
+        target.mkdir(parents=True, exist_ok=True)
+        if place.is_dir() and not place.is_symlink():
+            _move_tree(place, target)
+            shutil.rmtree(place)
+        if not place.is_symlink():
+            place.symlink_to(f"usr/{name}")
+
+
+def _move_tree(source: Path, target: Path) -> None:
+    for entry in source.iterdir():
+        there = target / entry.name
+        if entry.is_dir() and not entry.is_symlink() and there.is_dir():
+            _move_tree(entry, there)
+        else:
+            entry.replace(there)
 
 
 def _settle(root: Path, wanted: Wanted) -> None:

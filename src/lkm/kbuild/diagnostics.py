@@ -30,6 +30,8 @@ _CONSEQUENCE = re.compile(r"\] (?:Error \d+|Terminated|Interrupt|Killed)|Waiting
 _LINKER = re.compile(r"^(?:[\w./-]*\bld(?:\.\w+)?): (?P<text>.*)$")
 _SHELL = re.compile(r"^(?:/bin/)?\w*sh: (?:line )?\d+: (?P<text>.*)$")
 _TOOL = re.compile(r"^(?P<severity>[Ww]arning|[Ee]rror|WARNING|ERROR|FATAL): (?P<text>.*)$")
+_COMPILER_DIFFERS = re.compile(r"^  (?:The kernel was built by|You are using): ")
+_MADE = re.compile(r"(?P<path>[\w./+-]+)\.k?o\b")
 # Kbuild's short log: which file the lines that follow are about.
 _TARGET = re.compile(
     r"^  (?:CC|AS|LD|AR|CPP|HOSTCC|MODPOST|BTF|CHECK|GEN|RUSTC|LDS) (?:\[M\])? *(?P<target>\S+)$"
@@ -38,13 +40,21 @@ _TARGET = re.compile(
 Targets = dict[str, list[Diagnostic]]
 
 
-def parse_log(lines: Iterable[str], *, real_path: Callable[[str], Path]) -> Targets:
+def parse_log(
+    lines: Iterable[str],
+    *,
+    real_path: Callable[[str], Path],
+    work: Path | None = None,
+    target: str = "",
+) -> Targets:
     """The diagnostics of a build's log, by the target Kbuild named before them ("" where none).
 
-    `real_path` turns a path as printed into the source file's own.  Hostile input is bounded: lines of
-    more than 4096 characters are cut, 2000 diagnostics are kept.
+    Every target that the log names is there, most with no diagnostics; `work`, Kbuild's directory, is cut
+    off their names and out of what tools say.  `target`: what the first lines are about.  `real_path` turns
+    a path as printed into the source file's own.  Hostile input is bounded: lines of more than 4096
+    characters are cut, 2000 diagnostics are kept.
     """
-    parser = _Parser(real_path)
+    parser = _Parser(real_path, f"{work}/" if work is not None else "", target)
     for line in lines:
         parser.feed(line.rstrip("\n")[:MAX_LINE])
     return parser.targets
@@ -70,10 +80,11 @@ def _rank(target: str) -> int:
 class _Parser:
     """Reads a log line by line; `targets` has what was understood so far."""
 
-    def __init__(self, real_path: Callable[[str], Path]) -> None:
-        self.targets: Targets = {}
+    def __init__(self, real_path: Callable[[str], Path], work: str, target: str) -> None:
+        self.targets: Targets = {target: []} if target else {}
         self._real_path = real_path
-        self._target = ""
+        self._work = work
+        self._target = target
         self._count = 0
         self._previous = ""
 
@@ -81,10 +92,14 @@ class _Parser:
         """Takes one line."""
         target = _TARGET.match(line)
         if target is not None:
-            self._target = target["target"]
+            self._target = self._plain(target["target"])
+            self.targets.setdefault(self._target, [])
         elif self._compiler(line) or self._quoted_source(line) or self._tool(line):
             pass
         self._previous = line
+
+    def _plain(self, text: str) -> str:
+        return text.replace(self._work, "") if self._work else text
 
     def _add(self, item: Diagnostic, target: str | None = None) -> bool:
         if self._count < MAX_DIAGNOSTICS:
@@ -120,26 +135,44 @@ class _Parser:
 
     def _tool(self, line: str) -> bool:
         if match := _MODPOST.match(line):
-            return self._add(_item(match["severity"], match["text"]), "")
+            return self._add(self._item(match["severity"], match["text"]))
         if match := _OBJTOOL.match(line):
-            return self._add(_item(match["severity"], f"objtool: {match['text']}"))
+            text = f"{self._plain(match['path'])}: objtool: {match['text']}"
+            return self._add(self._item(match["severity"], text))
         if match := _NO_RULE.match(line):
-            return self._add(_item("error", match["text"]), "")
+            return self._add(self._item("error", match["text"]), "")
         if match := _MAKEFILE.match(line):
             path = self._real_path(match["path"])
             return self._add(Diagnostic(path, int(match["line"]), 0, Severity.ERROR, match["text"]), "")
         if match := _MAKE.match(line):
-            return bool(_CONSEQUENCE.search(match["text"])) or self._add(_item("error", match["text"]), "")
+            return bool(_CONSEQUENCE.search(match["text"])) or self._add(
+                self._item("error", match["text"]), ""
+            )
         if match := _LINKER.match(line):
             severity = "warning" if "warning:" in match["text"] else "error"
-            return self._add(_item(severity, match["text"]))
+            return self._add(self._item(severity, match["text"]))
         if match := _SHELL.match(line):
-            return self._add(_item("error", match["text"]))
-        if (match := _TOOL.match(line)) and not line.startswith("Skipping"):
-            return self._add(_item(match["severity"], match["text"]))
+            return self._add(self._item("error", match["text"]))
+        if match := _TOOL.match(line):
+            return self._add(self._item(match["severity"], match["text"]))
+        return self._more(line)
+
+    def _more(self, line: str) -> bool:
+        """A further line of Kbuild's remark that the compiler is not the one the kernel was built with."""
+        items = self.targets.get(self._target)
+        if items and _COMPILER_DIFFERS.match(line):
+            items[-1] = replace(items[-1], text=f"{items[-1].text}; {line.strip()}")
+            return True
         return False
 
-
-def _item(severity: str, text: str) -> Diagnostic:
-    kind = Severity.WARNING if severity.lower() == "warning" else Severity.ERROR
-    return Diagnostic(None, 0, 0, kind, text)
+    def _item(self, severity: str, text: str) -> Diagnostic:
+        """What a tool says of an object or a module, at the source it was made from if there is one."""
+        kind = Severity.WARNING if severity.lower() == "warning" else Severity.ERROR
+        plain = self._plain(text)
+        made = _MADE.search(text)
+        source = None
+        if made is not None and self._work:
+            name = made["path"] if made["path"].startswith("/") else f"{self._work}{made['path']}"
+            candidate = self._real_path(f"{name}.c")
+            source = candidate if candidate.is_file() else None
+        return Diagnostic(source, 0, 0, kind, plain)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lkm import process
@@ -80,6 +80,8 @@ def build_environment(directory: Path) -> dict[str, str]:
     """
     path = os.environ.get("PATH", os.defpath)
     environment = {"PATH": f"{path}:/usr/sbin:/sbin", "PWD": str(directory), "HOME": str(Path.home())}
+    # pahole -j alone orders types by chance; 7.x asks for reproducible output if this is set (Makefile.btf).
+    environment["KBUILD_BUILD_TIMESTAMP"] = "1970-01-01"
     environment |= {"LANG": "C", "LC_MESSAGES": "C", "LC_CTYPE": "C"}
     if "TMPDIR" in os.environ:
         environment["TMPDIR"] = os.environ["TMPDIR"]
@@ -119,20 +121,35 @@ def build_make_argv(
     for name in ("KCFLAGS", "KAFLAGS"):
         flags[name] = " ".join([*maps, *([words[name]] if words.get(name) else [])])
     settings = [f"{name}={value}" for name, value in flags.items() if value]
-    return ["make", "-C", str(build), f"M={mirror.root}", f"-j{jobs}", "-Otarget", *settings, "modules"]
+    return ["make", "-C", str(build), f"M={mirror.work}", f"-j{jobs}", "-Otarget", *settings, "modules"]
 
 
-def run_kbuild(
-    argv: Sequence[str],
-    *,
-    directory: Path,
-    on_line: Callable[[str], None] | None,
-    timeout: float,
-) -> process.Result:
-    """Runs make to its end, whatever its status; `stdout` of the result is all it said."""
-    return process.run_lines(
-        argv, cwd=directory, env=build_environment(directory), on_line=on_line, timeout=timeout
+def write_probe(path: Path, environment: Path) -> None:
+    """Writes a makefile that leaves in `environment` what Kbuild hands to the commands it starts.
+
+    Named in MAKEFILES, every make reads it first; those started by the kernel's top Makefile (known by
+    `srctree`, which it exports) then have all of their environment.
+    """
+    path.write_text(f"ifneq ($(and $(srctree),$(objtree)),)\n$(shell env -0 > {environment})\nendif\n")
+
+
+def parse_environment(data: bytes) -> dict[str, str]:
+    """What `env -0` wrote, without make's own words to its children."""
+    words = [word.partition(b"=") for word in data.split(b"\0") if b"=" in word]
+    own = (
+        b"MAKEFLAGS",
+        b"MFLAGS",
+        b"MAKELEVEL",
+        b"MAKEFILES",
+        b"MAKEOVERRIDES",
+        b"MAKE_TERMOUT",
+        b"MAKE_TERMERR",
     )
+    return {
+        name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+        for name, _, value in words
+        if name not in own
+    }
 
 
 def _quoted(option: str) -> str:

@@ -13,12 +13,13 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lkm.errors import BadInputError
-from lkm.kbuild.source import KBUILD_NAMES
+from lkm.kbuild.kbuildfile import objects_above
+from lkm.kbuild.source import KBUILD_NAMES, find_kbuild_file
 
 MAX_FILES = 20_000
 MAX_COPY = 4 << 20  # bytes; a larger file (firmware, test data) is linked instead
@@ -31,6 +32,8 @@ _PRODUCT = re.compile(
     r"\.(?:ko|mod|mod\.c|mod\.o|order|symversions|o\.d|cmd|symtypes|gcno|dwo|ko\.debug)$"
     r"|^\.(?:tmp_|module-common\.o)|^Module\.symvers$|^built-in\.a$|^compile_commands\.json$"
 )
+# What editors and other tools leave, and no build reads.
+_LITTER = re.compile(r"~$|^\.#|^#.*#$|^\..*\.sw[a-z]$|^4913$|\.(?:pyc|orig|rej)$|^\.git\w*$|^__pycache__$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,26 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Where a source is copied to: `source` (a directory), `root` (its copy), `only`: its one C file."""
+    """Where a source is copied to: the directory `source` to the directory `root`.
+
+    `within`: where in both the module source is ("" but for one that makes objects above itself).
+    `only`: its one C file, where it is no directory.
+    """
 
     source: Path
     root: Path
+    within: str = ""
     only: Path | None = None
+
+    @property
+    def work(self) -> Path:
+        """The directory that Kbuild is told."""
+        return self.root / self.within
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the module source."""
+        return self.source / self.within
 
 
 def stamp(status: os.stat_result) -> Stamp:
@@ -60,15 +78,23 @@ def stamp(status: os.stat_result) -> Stamp:
 def mirror_of(source: Path, base: Path) -> Mirror:
     """The mirror of a source (as `find_source` gives it) below the directory `base`."""
     directory = source if source.is_dir() else source.parent
-    levels = [f".up{level}" for level in range(_levels(directory), 0, -1)]
-    name = directory.name if CLEAN_NAME.fullmatch(directory.name) else "source"
-    return Mirror(directory, base.joinpath(*levels, name), None if source.is_dir() else source)
+    top = directory
+    if source.is_dir():
+        kbuild = find_kbuild_file(directory)
+        text = kbuild.read_text(encoding="utf-8", errors="replace") if kbuild else ""
+        for _ in range(objects_above(text)):
+            top = top.parent
+    levels = [f".up{level}" for level in range(_levels(top), 0, -1)]
+    name = top.name if CLEAN_NAME.fullmatch(top.name) else "source"
+    within = "" if top == directory else str(directory.relative_to(top))
+    return Mirror(top, base.joinpath(*levels, name), within, None if source.is_dir() else source)
 
 
 def scan(mirror: Mirror) -> dict[str, Stamp]:
     """Every file of the source that belongs in the mirror, by its path below the source.
 
-    Hidden directories and Kbuild's own products stay out.  Raises `BadInputError` above 20,000 files.
+    Hidden directories, Kbuild's own products and editors' leavings stay out.  Raises `BadInputError` above
+    20,000 files.
     """
     if mirror.only is not None:
         return {mirror.only.name: stamp(mirror.only.stat())}
@@ -82,21 +108,45 @@ def scan(mirror: Mirror) -> dict[str, Stamp]:
     return found
 
 
-def sync(mirror: Mirror, files: Mapping[str, Stamp], before: Mapping[str, Stamp]) -> set[str]:
-    """Makes the mirror hold what `files` says, given that it held `before`; returns the changed paths.
+def compare(mirror: Mirror, files: Mapping[str, Stamp], before: Mapping[str, Stamp]) -> set[str]:
+    """The paths whose contents differ from what the mirror holds, given that it held `before`."""
+    gone = before.keys() - files.keys()
+    return set(gone) | {
+        relative
+        for relative, state in files.items()
+        if before.get(relative) != state and not _is_copied(mirror, relative, state)
+    }
 
-    A path counts as changed where its contents are new or differ, or where it is gone.
+
+def sync(mirror: Mirror, files: Mapping[str, Stamp], changed: Iterable[str]) -> int:
+    """Copies the `changed` paths (see `compare`) to the mirror, or removes them there.
+
+    Returns how far above the source they look: the longest run of `..` in them.
     """
-    changed: set[str] = set()
-    for relative in before.keys() - files.keys():
-        (mirror.root / target_name(mirror, relative)).unlink(missing_ok=True)
-        changed.add(relative)
-    for relative, state in files.items():
-        if before.get(relative) != state and _copy(mirror, relative, state):
-            changed.add(relative)
+    levels = 0
+    for relative in changed:
+        if relative in files:
+            levels = max(levels, _copy(mirror, relative, files[relative]))
+        else:
+            (mirror.root / target_name(mirror, relative)).unlink(missing_ok=True)
     if mirror.only is not None:
         _add_kbuild_file(mirror, mirror.only)
-    return changed
+    return levels
+
+
+def find_generated(mirror: Mirror, files: Iterable[str]) -> str:
+    """A file in the mirror that is neither a copy nor one of Kbuild's products: "", or one's path."""
+    known = {target_name(mirror, name) for name in files}
+    if mirror.only is not None:
+        known.add(KBUILD_NAMES[0])
+    for directory, _, names in os.walk(mirror.root):
+        here = set(names)
+        for name in names:
+            path = Path(directory, name)
+            relative = str(path.relative_to(mirror.root))
+            if relative not in known and not _is_product(name, here) and not path.is_symlink():
+                return relative
+    return ""
 
 
 def target_name(mirror: Mirror, relative: str) -> str:
@@ -155,9 +205,9 @@ def _walk(directory: Path, prefix: str, above: tuple[int, ...]) -> Iterator[tupl
         try:
             if entry.is_dir():
                 inode = entry.inode() if not entry.is_symlink() else entry.stat().st_ino
-                if not name.startswith(".") and inode not in above:
+                if not name.startswith(".") and inode not in above and not _LITTER.search(name):
                     yield from _walk(Path(entry.path), f"{prefix}{name}/", (*above, inode))
-            elif not _is_product(name, names):
+            elif not _is_product(name, names) and not _LITTER.search(name):
                 entry.stat()  # a dangling link is as good as absent
                 yield prefix + name, entry
         except OSError:
@@ -172,30 +222,34 @@ def _is_product(name: str, names: set[str]) -> bool:
     return _PRODUCT.search(name) is not None
 
 
-def _copy(mirror: Mirror, relative: str, state: Stamp) -> bool:
+def _is_copied(mirror: Mirror, relative: str, state: Stamp) -> bool:
     source, target = mirror.source / relative, mirror.root / target_name(mirror, relative)
     try:
-        if state.size > MAX_COPY:
-            if target.is_symlink() and target.readlink() == source:
-                return True
-            target.unlink(missing_ok=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source)
-            return True
-        data = source.read_bytes()
+        if state.size > MAX_COPY or target.is_symlink():
+            return False
+        return source.read_bytes() == target.read_bytes()
     except OSError:
-        target.unlink(missing_ok=True)  # unreadable: Kbuild says so if it is needed
-        return True
-    if target.is_symlink() or target.is_dir():
-        shutil.rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
-    elif target.is_file() and target.read_bytes() == data:
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _copy(mirror: Mirror, relative: str, state: Stamp) -> int:
+    source, target = mirror.source / relative, mirror.root / target_name(mirror, relative)
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
     target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if state.size > MAX_COPY:
+        target.symlink_to(source)
+        return 0
+    try:
+        data = source.read_bytes()
+        mode = source.stat().st_mode
+    except OSError:
+        return 0  # unreadable: Kbuild says so if it is needed
     target.write_bytes(data)
-    if source.stat().st_mode & 0o111:
+    if mode & 0o111:
         target.chmod(0o755)
-    return True
+    return levels_above(data)
 
 
 def _add_kbuild_file(mirror: Mirror, only: Path) -> None:
@@ -206,6 +260,10 @@ def _add_kbuild_file(mirror: Mirror, only: Path) -> None:
     if not kbuild.is_file() or kbuild.read_text() != text:
         kbuild.write_text(text)
     names = set(_listdir(mirror.source))
-    beside = {other for other in names if not other.startswith(".") and not _is_product(other, names)}
+    beside = {
+        other
+        for other in names
+        if not (other.startswith(".") or _LITTER.search(other) or _is_product(other, names))
+    }
     beside -= {only.name, name, *KBUILD_NAMES}
     _link_entries(mirror.source, mirror.root, beside, keep={name, kbuild.name})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # modpost writes this into each NAME.mod.c (scripts/mod/modpost.c, add_depends).
@@ -48,9 +48,32 @@ def read_depends(module: Path) -> list[str]:
 
 def remove_stale(work: Path, modules: tuple[Path, ...]) -> None:
     """Removes the `.ko` files in `work` that are no longer made."""
-    for path in walk(work, ".ko"):
+    for path in list(walk(work, ".ko")):
         if path not in modules:
             path.unlink(missing_ok=True)
+
+
+def publish(modules: Iterable[Path], *, work: Path, to: Path) -> tuple[Path, ...]:
+    """Copies finished modules from `work` to `to`, each whole or not at all, and returns them there.
+
+    Who reads a module there while it is made again sees the old or the new one.  What is no longer made is
+    removed.
+    """
+    made = []
+    for module in modules:
+        target = to / os.path.relpath(module, work)
+        made.append(target)
+        data = module.read_bytes()
+        if target.is_file() and target.read_bytes() == data:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".new-{target.name}.{os.getpid()}")
+        part.write_bytes(data)
+        part.rename(target)
+    for path in list(walk(to, ".ko")):
+        if path not in made:
+            path.unlink(missing_ok=True)
+    return tuple(made)
 
 
 def walk(work: Path, suffix: str) -> Iterator[Path]:

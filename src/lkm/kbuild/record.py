@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lkm.kbuild.diagnostics import Targets
@@ -14,28 +14,41 @@ from lkm.kbuild.mirror import Stamp, stamp
 from lkm.kbuild.value import Diagnostic, Severity
 
 FORMAT = 1
+_STAMPS = ("files", "outside", "identity", "made")
+_UNSURE = Stamp(-1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One finished build.
 
-    `ok`: whether all was made.  `files`: the source's files as they were copied.  `outside`: what else the
-    modules were made from (headers, symbol tables), by path.  `identity`: what tells the kernel and its
-    tools.  `levels`: how far above itself the source looks.  `modules`: paths below the work directory in
-    load order.  `targets`: diagnostics by what was made.  `volatile`: why nothing can be concluded from
-    the files alone, or "".  `by_hand`: objects that the fast path has made since Kbuild last ran.
+    `ok`: whether all was made.  `files`: the source's files as they were copied.  `outside`: what else of
+    the person's the modules were made from (`../common.h`), by path.  `identity`: what tells the kernel and
+    its tools, its headers too.  `made`: the finished modules, by path.  `levels`: how far above itself the
+    source looks.  `modules`: in load order, below the work directory.  `targets`: diagnostics by what was
+    made.  `doubt`: why nothing can be concluded from the files alone, or "".
+
+    For the fast path: `objects`: what each is made from, paths below the source, or whole for those
+    outside; `units`: the objects of each module; `proved`: objects for which it once made the same bytes;
+    `refused`: why it must not be taken; `by_hand`: objects it has made since Kbuild last ran; `pending`:
+    objects that are not made from what the files now say, since the last build failed.
     """
 
     ok: bool
     files: Mapping[str, Stamp]
     outside: Mapping[str, Stamp | None]
     identity: Mapping[str, Stamp | None]
+    made: Mapping[str, Stamp | None]
     levels: int
     modules: tuple[str, ...]
     targets: Targets
-    volatile: str = ""
+    doubt: str = ""
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    proved: tuple[str, ...] = ()
+    refused: str = ""
     by_hand: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 def read_stamp(path: str | Path) -> Stamp | None:
@@ -46,9 +59,16 @@ def read_stamp(path: str | Path) -> Stamp | None:
         return None
 
 
-def read_stamps(paths: Iterable[str | Path]) -> dict[str, Stamp | None]:
-    """The states of many files, by path."""
-    return {str(path): read_stamp(path) for path in paths}
+def read_stamps(paths: Iterable[str | Path], *, before: int | None = None) -> dict[str, Stamp | None]:
+    """The states of many files, by path.
+
+    A file that has changed since `before` (ns since 1970) gets a state that no file has: whether it was
+    read before or after the change is not known.
+    """
+    stamps = {str(path): read_stamp(path) for path in paths}
+    if before is None:
+        return stamps
+    return {path: _UNSURE if state and state.ctime >= before else state for path, state in stamps.items()}
 
 
 def is_same(stamps: Mapping[str, Stamp | None]) -> bool:
@@ -61,44 +81,49 @@ def write_record(record: Record, path: Path) -> None:
     data = {
         "format": FORMAT,
         "ok": record.ok,
-        "files": _pack(record.files),
-        "outside": _pack(record.outside),
-        "identity": _pack(record.identity),
         "levels": record.levels,
         "modules": list(record.modules),
         "targets": {name: [_pack_item(item) for item in items] for name, items in record.targets.items()},
-        "volatile": record.volatile,
+        "doubt": record.doubt,
+        "objects": {name: list(paths) for name, paths in record.objects.items()},
+        "units": {name: list(objects) for name, objects in record.units.items()},
+        "proved": list(record.proved),
+        "refused": record.refused,
         "by_hand": list(record.by_hand),
+        "pending": list(record.pending),
     }
+    data |= {name: _pack(getattr(record, name)) for name in _STAMPS}
     part = path.with_name(f".new-{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+    part.write_bytes(json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass"))
     part.rename(path)
 
 
 def read_record(path: Path) -> Record | None:
     """The record at `path`; None where there is none, or it is damaged or of another format."""
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
         if data["format"] != FORMAT:
             return None
+        stamps = {name: _unpack(data[name]) for name in _STAMPS}
         return Record(
             ok=data["ok"],
-            files={name: Stamp(*value) for name, value in data["files"].items()},
-            outside=_unpack(data["outside"]),
-            identity=_unpack(data["identity"]),
+            files={name: state for name, state in stamps["files"].items() if state is not None},
+            outside=stamps["outside"],
+            identity=stamps["identity"],
+            made=stamps["made"],
             levels=data["levels"],
             modules=tuple(data["modules"]),
             targets={name: [_unpack_item(item) for item in items] for name, items in data["targets"].items()},
-            volatile=data["volatile"],
+            doubt=data["doubt"],
+            objects={name: tuple(paths) for name, paths in data["objects"].items()},
+            units={name: tuple(objects) for name, objects in data["units"].items()},
+            proved=tuple(data["proved"]),
+            refused=data["refused"],
             by_hand=tuple(data["by_hand"]),
+            pending=tuple(data["pending"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def refreshed(record: Record, files: Mapping[str, Stamp]) -> Record:
-    """The record for files whose times have changed and whose contents have not."""
-    return replace(record, files=dict(files))
 
 
 def _pack(stamps: Mapping[str, Stamp | None]) -> dict[str, list[int] | None]:

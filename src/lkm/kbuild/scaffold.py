@@ -14,11 +14,6 @@ from lkm.errors import UsageError
 # include/linux/moduleparam.h: MODULE_NAME_LEN is 64 - sizeof(unsigned long), the final NUL included.
 MAX_NAME = 55
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while bool true false asm typeof".split()
-)
 # What the file of that name is to Kbuild or to the kernel itself.
 _KBUILD_WORDS = frozenset({"modules", "vmlinux", "built_in", "kernel", "linux", "clean", "test"})
 _FILES = {
@@ -54,7 +49,8 @@ def check_name(name: str) -> None:
         if "/" in name and _NAME.fullmatch(Path(name).name):
             path = Path(name)
             raise UsageError(
-                f"'{name}' is a path, and a module's name is wanted", hint=f"lkm new {path.name} -C {path.parent}"
+                f"'{name}' is a path, and a module's name is wanted",
+                hint=f"lkm new {path.name} -C {path.parent}",
             )
         better = re.sub(r"\W+", "_", name.strip(), flags=re.ASCII).strip("_")[:MAX_NAME]
         better = better if better and not better[0].isdigit() else f"my_{better}".rstrip("_")
@@ -76,17 +72,17 @@ def _objection(name: str) -> str:
     if not _NAME.fullmatch(name):
         bad = next((char for char in name if not re.match(r"\w", char, re.ASCII)), name[0])
         return f"it has the character {bad!r}; letters, digits and underscores do, a letter first"
-    if name in _C_WORDS:
+    if name in _read_words("c_words.in"):
         return "it is a word of the language"
     if name in _KBUILD_WORDS:
         return "it means something else to the kernel's build"
-    if name in _reserved():
+    if name in _read_words("reserved.in"):
         return f"the kernel has a {name}_init or {name}_exit of its own"
     return ""
 
 
-def _reserved() -> frozenset[str]:
-    text = (files("lkm.kbuild") / "templates" / "reserved.in").read_text(encoding="utf-8")
+def _read_words(resource: str) -> frozenset[str]:
+    text = (files("lkm.kbuild") / "templates" / resource).read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 
 

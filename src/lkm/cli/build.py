@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""`lkm build`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from lkm.cli import common
+from lkm.errors import UsageError
+from lkm.kbuild import Built, build
+from lkm.kernel import find_kernel
+from lkm.show.diagnostics import count_line, format_diagnostics
+
+SCHEMA = 1
+
+
+@click.command(short_help="Build a module with the kernel's own Kbuild.")
+@click.argument("words", nargs=-1, metavar="[DIR|FILE.c] [KEY=VALUE]...")
+@common.kernel_option
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Compilers at once.")
+@click.option("--in-place", is_flag=True, help="Build in the source's own directory, as make by hand does.")
+@click.option("--clean", is_flag=True, help="Forget what was built before.")
+@click.option(
+    "--compile-commands", is_flag=True, help="Put compile_commands.json into the source, for editors."
+)
+@click.option("--timeout", type=click.FloatRange(1), default=600.0, metavar="SECONDS", help="For the build.")
+@common.directory_option
+@common.json_option
+@common.verbose_option
+def command(
+    *,
+    words: tuple[str, ...],
+    kernel_name: str | None,
+    jobs: int | None,
+    in_place: bool,
+    clean: bool,
+    compile_commands: bool,
+    timeout: float,
+    directory: Path | None,
+    as_json: bool,
+) -> int:
+    """Build the modules of a directory with a Kbuild file (default: here), or of one C file.
+
+    The source stays as it is: the work is done in the cache, apart for each kernel. KEY=VALUE words go to
+    Kbuild (W=1, C=1, KCFLAGS=-DDEBUG, ARCH=arm64). Prints the .ko files in the order to load them in.
+
+    \b
+    lkm build examples/hello --kernel debian:6.1
+    """
+    here = directory or Path()
+    sources, settings = _split(words, here)
+    built = build(
+        sources,
+        kernel=find_kernel(kernel_name, start=here),
+        jobs=jobs,
+        in_place=in_place,
+        make_words=settings,
+        timeout=timeout,
+        clean=clean,
+        compile_commands=compile_commands,
+    )
+    if as_json:
+        common.emit_json(_json(built))
+    else:
+        _show(built)
+    return 0 if built.ok else 1
+
+
+def _split(words: tuple[str, ...], here: Path) -> tuple[Path, list[str]]:
+    """The one source, and the settings for make."""
+    settings = [word for word in words if "=" in word and not (here / word).exists()]
+    sources = [word for word in words if word not in settings]
+    if len(sources) > 1:
+        raise UsageError(f"one module source at a time, not {len(sources)}", hint=f"lkm build {sources[0]}")
+    return (here / sources[0] if sources else here), settings
+
+
+def _show(built: Built) -> None:
+    shown = format_diagnostics(built.diagnostics, color=sys.stderr.isatty())
+    click.echo(shown, err=True, nl=False)
+    for module in built.modules:
+        click.echo(module)
+    if built.ok:
+        tail = count_line(built.diagnostics)
+        common.note(
+            f"built for {built.kernel.release} in {built.seconds:.2f} s ({built.how})"
+            + (f", {tail}" if tail else ""),
+            fg="green",
+        )
+    else:
+        common.note(f"not built for {built.kernel.release}: {count_line(built.diagnostics)}", fg="red")
+
+
+def _json(built: Built) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "ok": built.ok,
+        "source": built.source,
+        "kernel": {"name": built.kernel.name, "release": built.kernel.release, "arch": built.kernel.arch},
+        "modules": built.modules,
+        "diagnostics": built.diagnostics,
+        "output": built.output,
+        "how": built.how,
+        "seconds": round(built.seconds, 6),
+        "log": built.log,
+    }

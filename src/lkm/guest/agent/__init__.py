@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The agent, compiled once per source and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+from lkm import process
+from lkm.errors import MissingError
+from lkm.paths import cache_dir, locked, new_directory
+
+_SOURCES = Path(__file__).parent
+_COMPILERS = ("gcc", "cc", "clang")
+# Freestanding, so no C library is needed; no vector registers, so the guest saves and restores none.
+_FLAGS = (
+    "-static -nostdlib -ffreestanding -fno-builtin -O2 -Wall -fno-pie -no-pie -mgeneral-regs-only "
+    "-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -Wl,--build-id=none -s"
+)
+
+
+@lru_cache(maxsize=1)
+def agent_key() -> str:
+    """Hash of all that the agent is made of."""
+    digest = hashlib.sha256(_FLAGS.encode())
+    for path in sorted(_SOURCES.glob("*.[ch]")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def build_agent() -> Path:
+    """The agent's program (static ELF), compiled where the cache does not have it.
+
+    Raises `MissingError` where there is no C compiler.
+    """
+    directory = cache_dir() / "agent" / agent_key()
+    program = directory / "agent"
+    if program.exists():
+        return program
+    with locked(cache_dir() / "agent" / ".lock"):
+        if program.exists():
+            return program
+        compiler = next(filter(None, map(process.find_program, _COMPILERS)), None)
+        if compiler is None:
+            raise MissingError("no C compiler for the guest's agent (gcc, cc, clang)", hint="lkm doctor")
+        with new_directory(directory) as part:
+            sources = sorted(_SOURCES.glob("*.c"))
+            argv: list[str | Path] = [compiler, *_FLAGS.split(), "-o", part / "agent", *sources]
+            process.run(argv, timeout=120).check("compiling the guest's agent")
+        for old in directory.parent.iterdir():
+            if old.is_dir() and old != directory and not old.name.startswith(".new-"):
+                shutil.rmtree(old, ignore_errors=True)
+    return program

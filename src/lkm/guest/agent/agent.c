@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* Pid 1: sets the guest up, then answers. */
+#include "agent.h"
+
+ARCH_START(agent_main);
+
+/* The compiler may call these whatever the flags say. */
+void *memcpy(void *to, const void *from, unsigned long size)
+{
+	copy_bytes(to, from, size);
+	return to;
+}
+
+void *memset(void *to, int value, unsigned long size)
+{
+	volatile u8 *at = to;
+
+	while (size--)
+		*at++ = (u8)value;
+	return to;
+}
+
+static long kmsg;
+
+static void complain(const char *text)
+{
+	sys3(SYS_write, kmsg, text, length(text));
+}
+
+static void write_file(const char *path, const char *text)
+{
+	long fd = sys2(SYS_open, path, O_WRONLY);
+
+	if (fd < 0)
+		return;
+	sys3(SYS_write, fd, text, length(text));
+	sys1(SYS_close, fd);
+}
+
+static void mount(const char *what, const char *where)
+{
+	sys2(SYS_mkdir, where, 0755);
+	sys6(SYS_mount, (long)what, (long)where, (long)what, 0, 0, 0);
+}
+
+/* /modules/00, /modules/01 ...: what the guest itself needs, in order. */
+static void load_own(void)
+{
+	char path[] = "/modules/00";
+
+	for (int i = 0; i < 100; i++) {
+		long fd, result;
+
+		path[9] = (char)('0' + i / 10);
+		path[10] = (char)('0' + i % 10);
+		fd = sys2(SYS_open, path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return;
+		result = sys3(SYS_finit_module, fd, "", 0);
+		if (result < 0 && result != -E_EXIST)
+			complain("lkm: a module of the guest itself was refused");
+		sys1(SYS_close, fd);
+	}
+}
+
+static void set_up(void)
+{
+	mount("devtmpfs", "/dev");
+	kmsg = sys2(SYS_open, "/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	mount("proc", "/proc");
+	mount("sysfs", "/sys");
+	mount("devpts", "/dev/pts");
+	mount("tmpfs", "/tmp");
+	mount("tmpfs", "/run");
+	mount("debugfs", "/sys/kernel/debug");
+	sys2(SYS_mkdir, "/root", 0700);
+	sys2(SYS_sethostname, "guest", 5);
+	load_own();
+}
+
+/* /dev/kmsg gives one record a read; each becomes one frame. */
+int log_drain(void)
+{
+	int any = 0;
+
+	for (;;) {
+		u8 *room = say_begin(8192);
+		long got;
+
+		if (!room)
+			return any;
+		got = sys3(SYS_read, kmsg, room, 8192);
+		if (got == -E_PIPE) /* overwritten before it was read; the sequence numbers tell how much */
+			continue;
+		if (got <= 0)
+			return any;
+		say_end(SAY_LOG, (u32)got);
+		any = 1;
+	}
+}
+
+/* A clone has the template's clock and random numbers: both are set from what the host gives. */
+static void wake_up(void)
+{
+	struct {
+		i32 bits, size;
+		u8 data[64];
+	} entropy;
+	u32 size;
+	u8 *seed = channel_seed(&size);
+	long fd;
+
+	sys2(SYS_clock_settime, 0 /* CLOCK_REALTIME */, channel_time());
+	fd = sys2(SYS_open, "/dev/urandom", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || size > sizeof(entropy.data))
+		return;
+	entropy.bits = (i32)size * 8;
+	entropy.size = (i32)size;
+	copy_bytes(entropy.data, seed, size);
+	sys3(SYS_ioctl, fd, 0x40085203 /* RNDADDENTROPY */, &entropy);
+	sys3(SYS_ioctl, fd, 0x5207 /* RNDRESEEDCRNG */, 0);
+	sys1(SYS_close, fd);
+}
+
+static int answer(struct frame *request)
+{
+	const u8 *body = request->body;
+	u32 size = request->size;
+
+	switch (request->type) {
+	case ASK_PING:
+		log_drain();
+		say_done(0, 0);
+		break;
+	case ASK_LOAD:
+		load_image(body, size);
+		break;
+	case ASK_LOAD_FILE:
+		load_file(body, size);
+		break;
+	case ASK_UNLOAD:
+		unload(body, size);
+		break;
+	case ASK_RUN:
+		command_start(body, size);
+		break;
+	case ASK_INPUT:
+		return command_input(body, size);
+	case ASK_WINDOW:
+		command_window(body, size);
+		break;
+	case ASK_PUT:
+		put_file(body, size);
+		break;
+	case ASK_GET:
+		get_file(body, size);
+		break;
+	case ASK_LIST:
+		list_directory(body, size);
+		break;
+	case ASK_PARAMETERS:
+		list_parameters(body, size);
+		break;
+	default:
+		say_done(-38 /* ENOSYS */, 0);
+	}
+	return 1;
+}
+
+/* Often while something happens, rarely when nothing has for long: an idle guest costs next to nothing. */
+static i64 pause_after(u32 idle)
+{
+	if (idle < 50)
+		return 200000;
+	return idle < 500 ? 1000000 : 4000000;
+}
+
+static void serve(void)
+{
+	u32 idle = 0, generation = channel_generation();
+
+	for (;;) {
+		struct frame *request;
+		int happened = 0;
+
+		if (channel_generation() != generation) {
+			generation = channel_generation();
+			wake_up();
+		}
+		request = channel_next();
+		if (request && answer(request)) {
+			channel_taken(request);
+			happened = 1;
+		}
+		if (log_drain()) {
+			ring();
+			happened = 1;
+		}
+		happened |= command_serve();
+		if (happened) {
+			idle = 0;
+			continue;
+		}
+		if (command_runs())
+			command_rest(pause_after(idle));
+		else
+			rest(pause_after(idle));
+		idle++;
+	}
+}
+
+/* Every path a run takes is taken once before the guest is saved, so that its memory is there. */
+static void exercise(void)
+{
+	wake_up();
+	log_drain();
+}
+
+/* `lkm_window=0x...` on the kernel's command line is in our environment, as all it does not know itself. */
+static u64 window_address(long *stack)
+{
+	static const char name[] = "lkm_window=0x";
+	char **environment = (char **)(stack + 1 + stack[0] + 1);
+	u64 address = 0;
+
+	for (; *environment; environment++) {
+		const char *at = *environment;
+		u32 n = 0;
+
+		while (name[n] && at[n] == name[n])
+			n++;
+		if (name[n])
+			continue;
+		for (at += n; *at; at++)
+			address = address * 16 + (u64)(*at <= '9' ? *at - '0' : (*at | 32) - 'a' + 10);
+	}
+	return address;
+}
+
+__attribute__((used)) void agent_main(long *stack)
+{
+	set_up();
+	if (channel_open(window_address(stack)) < 0) {
+		complain("lkm: the guest has no channel");
+		for (;;)
+			rest(500000000);
+	}
+	worker_start();
+	exercise();
+	write_file("/proc/sys/kernel/printk", "8 4 1 8");
+	sys3(SYS_lseek, kmsg, 0, 2 /* SEEK_END */);
+	say(SAY_READY, "", 0);
+	ring();
+	serve();
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Booting a guest: the kernel's image, the initramfs, and the wait for the agent."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lkm import process
+from lkm.errors import BadInputError, GuestLostError
+from lkm.guest.agent import build_agent
+from lkm.guest.channel import Say
+from lkm.guest.initramfs import Entry, build_cpio, device, directory, file, link
+from lkm.guest.machine import COMMAND_LINE, Machine
+from lkm.guest.vm import Vm
+from lkm.kernel import Kernel
+from lkm.kernel.image import unpack_image
+from lkm.klog import log_text, parse_console
+
+BOOT_TIMEOUT = 120.0  # seconds; a big kernel under plain emulation on a busy machine
+
+
+def boot_identity(kernel: Kernel) -> dict[str, list[str | int] | None]:
+    """What tells the files a boot is made of from other versions of them."""
+    return {"image": file_identity(_image(kernel)), "busybox": _optional_identity(find_busybox())}
+
+
+def file_identity(path: Path) -> list[str | int]:
+    """Path, size and time of change: what tells one version of a file from another."""
+    about = path.stat()
+    return [str(path.resolve()), about.st_size, about.st_mtime_ns]
+
+
+def _optional_identity(path: Path | None) -> list[str | int] | None:
+    return file_identity(path) if path else None
+
+
+def find_busybox() -> Path | None:
+    """The machine's busybox, which is the guest's shell and tools; None where there is none."""
+    return process.find_program("busybox")
+
+
+def _image(kernel: Kernel) -> Path:
+    if kernel.image is None:
+        raise BadInputError(f"{kernel.name} has no image to boot", hint="lkm kernel list")
+    return kernel.image
+
+
+def build_initramfs() -> bytes:
+    """The guest's first file system: the agent as /init, busybox and its names where there is one."""
+    entries: list[Entry] = [
+        file("init", build_agent().read_bytes(), 0o755),
+        *(directory(name) for name in ("proc", "sys", "dev", "run", "etc", "lib", "lib64", "usr/bin")),
+        directory("tmp", 0o1777),
+        directory("root", 0o700),
+        device("dev/console", 5, 1),
+        device("dev/null", 1, 3, 0o666),
+        file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n"),
+        file("etc/group", b"root:x:0:\n"),
+        file("etc/profile", b"export PS1='\\w # '\n"),
+    ]
+    busybox = find_busybox()
+    if busybox is not None:
+        entries.append(file("bin/busybox", busybox.read_bytes(), 0o755))
+        for name in process.run([busybox, "--list"], timeout=20).stdout.split():
+            entries.append(link(f"bin/{name}", "busybox"))
+    return build_cpio(entries)
+
+
+@contextmanager
+def start_boot(kernel: Kernel, machine: Machine, memory: str, cmdline: str = "") -> Iterator[Vm]:
+    """Boots `kernel` and gives the guest once its agent is ready; ends it with the block.
+
+    `memory` describes QEMU's memory backend.  Raises `BadInputError` where the kernel does not get as
+    far as the agent, with the console's last lines.
+    """
+    vm = boot(kernel, machine, memory, cmdline)
+    try:
+        yield vm
+    finally:
+        vm.close()
+
+
+def boot(kernel: Kernel, machine: Machine, memory: str, cmdline: str = "") -> Vm:
+    """As `start_boot`; the caller closes it."""
+    image = _image(kernel)
+    words = [*COMMAND_LINE, f"lkm_window={machine.window:#x}", cmdline]
+    with (
+        _memory_file("lkm-initramfs", build_initramfs()) as initramfs,
+        _boot_image(image) as (kernel_fd, path),
+    ):
+        more = ["-kernel", path, "-initrd", f"/proc/self/fd/{initramfs}", "-append", " ".join(words).strip()]
+        fds = [initramfs, *([kernel_fd] if kernel_fd is not None else [])]
+        vm = Vm(machine, memory, *more, fds=fds)
+    try:
+        vm.channel.wake()
+        _wait_ready(vm, kernel)
+    except BaseException:
+        vm.close()
+        raise
+    return vm
+
+
+@contextmanager
+def _memory_file(name: str, data: bytes) -> Iterator[int]:
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _boot_image(image: Path) -> Iterator[tuple[int | None, str]]:
+    """What `-kernel` is given: vmlinux, unpacked here so that no guest has to; else `image`."""
+    data = unpack_image(image)
+    if data is None:
+        yield None, str(image)
+        return
+    with _memory_file("lkm-vmlinux", data) as fd:
+        yield fd, f"/proc/self/fd/{fd}"
+
+
+def _wait_ready(vm: Vm, kernel: Kernel) -> None:
+    until = time.monotonic() + BOOT_TIMEOUT
+    try:
+        while True:
+            frame = vm.next_frame(until)
+            if frame is None:
+                what = f"did not boot within {BOOT_TIMEOUT:g} s"
+                break
+            if frame.type == Say.READY:
+                return
+    except GuestLostError:
+        if not vm.console():
+            raise vm.failure("start") from None
+        what = "ended while it booted"
+    last = log_text(parse_console(vm.console())[-8:]).rstrip()
+    raise BadInputError(
+        f"the guest of {kernel.name} {what}\n{last}", hint="lkm run --memory 1024; or another --kernel"
+    )

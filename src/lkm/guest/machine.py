@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The virtual machine: which QEMU, and the command line that makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm.errors import MissingError
+from lkm.guest.channel import WINDOW
+from lkm.process import find_program
+
+# Where the channel's window lies: QEMU puts a memory device above 4 GiB at a multiple of 1 GiB behind the
+# memory there (hw/i386/pc.c, pc_memory_init: 3.5 GiB of memory stay below where there is more).
+_BELOW_4G = 3584
+BELL_PORT = 0xE9  # agent/arch_x86_64.h
+
+# Each word with its reason.  All of them shape the template, so they are part of its key.
+COMMAND_LINE = (
+    "console=ttyS0",  # the kernel's last words, where the agent can say nothing any more
+    "console_msg_format=syslog",  # with their levels
+    "quiet",  # the boot is not shown: each character costs
+    "panic=-1",  # a panic ends the guest at once
+    "unknown_nmi_panic",  # an NMI from outside makes a hanging kernel say where it hangs
+    "printk.devkmsg=on",  # no rate limit for what programs write to the log
+    "acpi_no_memhotplug",  # the channel's window is not to be used as memory
+    "swiotlb=noforce",  # memory above 4 GiB would cost 64 MiB of bounce buffers, zeroed at boot
+    "nokaslr",  # the same addresses in every template, so oopses can be compared
+    "tsc=reliable",  # no calibration and no watchdog over emulated clocks
+    "nowatchdog",  # a busy host is not a soft lockup; hangs are found from outside
+    "rcupdate.rcu_expedited=1",  # unloading waits for grace periods
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is emulated: `memory` in MiB; `accelerator` is `tcg` or `kvm`."""
+
+    qemu: Path
+    accelerator: str
+    memory: int
+    cpus: int
+
+    @property
+    def cpu(self) -> str:
+        """The processor's model."""
+        return "host" if self.accelerator == "kvm" else "qemu64"
+
+    @property
+    def window(self) -> int:
+        """Physical address of the channel's window, in bytes."""
+        above = max(0, self.memory - _BELOW_4G)
+        return (4096 + -(-above // 1024) * 1024) << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """File descriptors that QEMU inherits, and is told by number."""
+
+    window: int
+    bell: int
+    monitor: int
+    console: int
+
+
+def find_qemu(arch: str) -> Path:
+    """QEMU for that machine (`uname -m`); raises `MissingError` where it is not installed."""
+    name = f"qemu-system-{arch}"
+    found = find_program(name)
+    if found is None:
+        raise MissingError(f"{name} is not on this machine", hint="lkm doctor")
+    return found
+
+
+def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
+    """QEMU's command line without what tells a boot from a clone; `memory` describes the backend `ram`.
+
+    No network, no disk, no user configuration, nothing of the host's that the guest could write but its
+    own window.
+    """
+    words = f"""
+        -nodefaults -no-user-config -display none -no-reboot
+        -machine pc,usb=off,vmport=off,smm=off,hpet=off,graphics=off,memory-backend=ram
+        -accel {machine.accelerator} -cpu {machine.cpu} -smp {machine.cpus}
+        -m {machine.memory}M,slots=1,maxmem={machine.memory + (WINDOW >> 20)}M
+        -object {memory},id=ram,size={machine.memory}M
+        -object memory-backend-file,id=window,size={WINDOW},mem-path=/proc/self/fd/{ends.window},share=on
+        -device pc-dimm,memdev=window,addr={machine.window:#x}
+        -chardev file,id=console,path=/proc/self/fd/{ends.console} -serial chardev:console
+        -chardev socket,id=bell,fd={ends.bell} -device isa-debugcon,iobase={BELL_PORT:#x},chardev=bell
+        -chardev socket,id=monitor,fd={ends.monitor} -mon chardev=monitor,mode=control
+    """
+    return [str(machine.qemu), *words.split(), "-sandbox", _SANDBOX]
+
+
+_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+def escape(value: Path | str) -> str:
+    """A value inside one of QEMU's comma-separated options."""
+    return str(value).replace(",", ",,")

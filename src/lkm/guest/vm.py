@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""One QEMU process: started, listened to, ended.
+
+Everything it needs from us it inherits as a file descriptor, so a process that is killed leaves no file,
+and everything ends with the thread that starts it (PR_SET_PDEATHSIG counts threads, not processes), so
+one thread starts all of them and lives as long as we do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from lkm import process
+from lkm.errors import GuestLostError, LkmError, MissingError
+from lkm.guest.channel import Channel, Frame
+from lkm.guest.machine import Ends, Machine, build_argv
+from lkm.guest.qmp import Qmp
+
+
+class _Starter:
+    """The one thread that starts processes."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[
+            tuple[Sequence[str], Sequence[int], int, Future[subprocess.Popen[bytes]]]
+        ]
+        self._jobs = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def start(self, argv: Sequence[str], fds: Sequence[int], errors: int) -> subprocess.Popen[bytes]:
+        done: Future[subprocess.Popen[bytes]] = Future()
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="lkm-starter", daemon=True)
+                self._thread.start()
+        self._jobs.put((argv, fds, errors, done))
+        return done.result()
+
+    def _work(self) -> None:
+        while True:
+            argv, fds, errors, done = self._jobs.get()
+            try:
+                done.set_result(
+                    subprocess.Popen(
+                        argv,
+                        stdin=subprocess.DEVNULL,
+                        stdout=errors,
+                        stderr=errors,
+                        pass_fds=fds,
+                        start_new_session=True,  # Ctrl-C at the terminal is ours
+                    )
+                )
+            except BaseException as error:
+                done.set_exception(error)
+
+
+_starter = _Starter()
+
+
+class Vm:
+    """A running QEMU.  `memory` describes its memory backend; `more` are further words of its command line.
+
+    `fds` are inherited too.  Raises `MissingError` where QEMU cannot be started.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        memory: str,
+        *more: str,
+        fds: Sequence[int] = (),
+        channel: Channel | None = None,
+    ) -> None:
+        self.channel = channel or Channel()
+        self._console = os.memfd_create("lkm-console", os.MFD_CLOEXEC)
+        self._errors = os.memfd_create("lkm-qemu", os.MFD_CLOEXEC)
+        self._bell, bell = socket.socketpair()
+        ours, monitor = socket.socketpair()
+        self.qmp = Qmp(ours)
+        ends = Ends(self.channel.fd, bell.fileno(), monitor.fileno(), self._console)
+        argv = process.dies_with_us([*build_argv(machine, ends, memory), *more])
+        process.trace(argv)
+        self.closed = False
+        try:
+            self._process = _starter.start(argv, [*_numbers(ends), *fds], self._errors)
+        except OSError as error:
+            raise MissingError(f"{argv[0]} cannot be started: {error.strerror}", hint="lkm doctor") from error
+        finally:
+            bell.close()
+            monitor.close()
+        self._bell.setblocking(False)
+        self._pidfd = os.pidfd_open(self._process.pid)
+        self._poll = select.poll()
+        self._poll.register(self._bell, select.POLLIN)
+        self._poll.register(self._pidfd, select.POLLIN)
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU runs."""
+        return not self.closed and self._process.poll() is None
+
+    def next_frame(self, until: float) -> Frame | None:
+        """The agent's next frame; None where `until` (time.monotonic) came first.
+
+        Raises `GuestLostError` where QEMU ended and no frame is left.
+        """
+        while True:
+            frame = self.channel.take()
+            if frame is not None:
+                return frame
+            if not self.alive:
+                frame = self.channel.take()
+                if frame is None:
+                    raise GuestLostError("QEMU ended")
+                return frame
+            wait = until - time.monotonic()
+            if wait <= 0:
+                return None
+            for fd, event in self._poll.poll(min(wait, 1.0) * 1000):
+                if fd == self._bell.fileno():
+                    self._hear(event)
+
+    def _hear(self, event: int) -> None:
+        """Takes the doorbell's bytes; they say only `look`."""
+        try:
+            if self._bell.recv(65536):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        if event & (select.POLLHUP | select.POLLERR | select.POLLIN):
+            self._poll.unregister(self._bell)  # QEMU is about to end; the pidfd tells when
+
+    def console(self) -> bytes:
+        """All the serial console showed."""
+        return os.pread(self._console, os.fstat(self._console).st_size, 0)
+
+    def errors(self) -> str:
+        """What QEMU itself said."""
+        data = os.pread(self._errors, min(os.fstat(self._errors).st_size, 65536), 0)
+        return data.decode("utf-8", "replace").strip()
+
+    def failure(self, what: str) -> LkmError:
+        """The exception for a QEMU that did not do `what`, by what it said."""
+        said = self.errors()
+        if "Cannot allocate memory" in said or "cannot set up guest memory" in said:
+            return MissingError("not enough memory for a guest", hint="lkm run --memory 128")
+        last = said.splitlines()[-1] if said else "it said nothing"
+        return MissingError(f"QEMU did not {what}: {last}", hint="lkm doctor")
+
+    def wait(self, timeout: float) -> bool:
+        """Waits for QEMU's end; whether it came."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+            return True
+        return False
+
+    def close(self) -> None:
+        """Kills QEMU and gives everything back."""
+        if self.closed:
+            return
+        self.kill()
+        self.closed = True
+        for fd in (self._console, self._errors, self._pidfd):
+            os.close(fd)
+        self._bell.close()
+        self.qmp.close()
+        self.channel.close()
+
+    def kill(self) -> None:
+        """Ends QEMU at once and reaps it."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+
+
+def _numbers(ends: Ends) -> list[int]:
+    return [ends.window, ends.bell, ends.monitor, ends.console]

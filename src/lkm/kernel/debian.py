@@ -236,6 +236,11 @@ def _settle(part: Path, offer: Offer, final: Path) -> None:
     """Makes an unpacked kernel stand by itself, wherever the cache lies, and writes its `kernel.json`."""
     for name in _NOT_NEEDED:
         shutil.rmtree(part / name, ignore_errors=True)
+    if offer.flavour.endswith("amd64"):
+        # Other machines' headers are a third of the common package; arch/x86 includes none of them.
+        for directory in part.glob("usr/src/linux-headers-*/arch/*"):
+            if directory.is_dir() and directory.name != "x86":
+                shutil.rmtree(directory, ignore_errors=True)
     build = part / "usr" / "src" / f"linux-headers-{offer.release}"
     if build.is_dir():
         makefile = build / "Makefile"

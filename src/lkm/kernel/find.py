@@ -10,11 +10,12 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lkm.config import find_config, read_config
 from lkm.errors import LkmError, MissingError, UsageError
 from lkm.kernel.compiler import Wanted, find_host_toolchain, missing_tools
-from lkm.kernel.layout import Found, find_directory, find_image, find_in_root
+from lkm.kernel.layout import Found, describe, find_directory, find_image, find_in_root
 from lkm.kernel.names import choose_named, read_codename
 from lkm.kernel.store import Stored, find_stored, list_stored, remove_directory
 from lkm.kernel.toolchain import find_toolchain, list_toolchains
@@ -254,6 +255,40 @@ def list_kernels() -> list[Kernel]:
     return [_described(item) for item in found]
 
 
+def describe_kernel(kernel: Kernel) -> dict[str, Any]:
+    """What a person may ask of a kernel beyond its fields.
+
+    `compiler_wanted`: what it was built with, or "".  `why_not`: why nothing can be built against it, or
+    "".  `fetched`: suite, version, packages and time, for one of a distribution; else empty.
+    """
+    stored = next((item for item in list_stored() if item.kernel.name == kernel.name), None)
+    wanted = stored.wanted if stored is not None else describe(kernel).wanted
+    return {
+        "compiler_wanted": wanted.text if wanted is not None else "",
+        "why_not": _why_not(kernel, wanted),
+        "fetched": {}
+        if stored is None
+        else {
+            "suite": stored.suite,
+            "version": stored.version,
+            "packages": " ".join(stored.packages),
+            "fetched": stored.fetched,
+        },
+    }
+
+
+def _why_not(kernel: Kernel, wanted: Wanted | None) -> str:
+    if kernel.can_build:
+        return ""
+    if kernel.build is None:
+        return "it has no headers (build directory)"
+    if wanted is None:
+        return "its configuration names no compiler"
+    lacking = missing_tools(wanted)
+    tools = f" ({', '.join(lacking)} missing)" if lacking else ""
+    return f"this machine has no {wanted.command}{tools}; lkm kernel add {kernel.name} fetches it"
+
+
 def _described(item: Found | Stored) -> Kernel:
     suite = item.suite if isinstance(item, Stored) else ""
     toolchain = find_any_toolchain(item.wanted, suite=suite) if item.kernel.build is not None else None
@@ -298,16 +333,26 @@ def remove_kernel(name: str) -> int:
 
     Raises `UsageError` where it is not in the cache, or where `name` means several.
     """
+    freed = remove_directory(_only(name).directory)
+    return freed + remove_unused_toolchains()
+
+
+def find_stored_kernel(name: str) -> Kernel:
+    """The kernel in the cache that `name` means, one and no other; raises `UsageError` else."""
+    return _described(_only(name))
+
+
+def _only(name: str) -> Stored:
     fitting = _named(name)
     if not fitting:
         raise UsageError(f"no kernel '{name}' in the cache", hint="lkm kernel list")
     if len(fitting) > 1:
         names = ", ".join(item.kernel.name for item in fitting)
         raise UsageError(
-            f"'{name}' means several kernels: {names}", hint=f"lkm kernel remove {fitting[0].kernel.name}"
+            f"'{name}' means several kernels: {names}",
+            hint=f"lkm kernel remove {fitting[0].kernel.name}",
         )
-    freed = remove_directory(fitting[0].directory)
-    return freed + remove_unused_toolchains()
+    return fitting[0]
 
 
 def _named(name: str) -> list[Stored]:

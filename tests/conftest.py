@@ -1,8 +1,51 @@
 # SPDX-License-Identifier: MIT
-"""What all tests share."""
+"""What all tests share: a home of their own, one cache of kernels, and the kernel they run on."""
 
+from __future__ import annotations
+
+import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
+
+from lkm import paths
+from lkm.kernel import Kernel, find_kernel
 
 # Makers of test data that several test files import by name.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+# Kernels are fetched once for all tests, where a person's own lkm would look for them too.
+CACHE = paths.cache_dir()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes a person's own settings; the cache is told by name."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "LKM_KERNEL", "NO_COLOR"):
+            patch.delenv(name, raising=False)
+        patch.setenv("LKM_CACHE", str(CACHE))
+        yield
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Kernel:
+    """The kernel most tests run on: the distribution's current one."""
+    return find_kernel(os.environ.get("LKM_TEST_KERNEL", "debian"))
+
+
+@pytest.fixture(scope="session")
+def kernel_named() -> Callable[[str], Kernel]:
+    """A kernel by name, fetched where it is not in the cache."""
+    return find_kernel
+
+
+@pytest.fixture
+def examples() -> Path:
+    """The directory of the examples."""
+    return EXAMPLES

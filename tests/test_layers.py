@@ -20,7 +20,8 @@ FLOORS = [
     {"kbuild"},
     {"klog"},
     {"guest"},
-    {"run"},
+    {"job"},
+    {"doctor"},
     {"show"},
     {"cli"},
 ]

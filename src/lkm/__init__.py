@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel, Toolchain, add_kernel, find_kernel, list_kernels, remove_kernel
     from lkm.klog import Record
     from lkm.module import Module, read_module
-    from lkm.run import Outcome, RunResult, run
+    from lkm.job import Job, Listener, Outcome, RunResult, run
 
 _WHERE = {
     "errors": (
@@ -46,7 +46,7 @@ _WHERE = {
     "kernel": ("Kernel", "Toolchain", "add_kernel", "find_kernel", "list_kernels", "remove_kernel"),
     "klog": ("Record",),
     "module": ("Module", "read_module"),
-    "run": ("Outcome", "RunResult", "run"),
+    "job": ("Job", "Listener", "Outcome", "RunResult", "run"),
 }
 _PLACE = {name: place for place, names in _WHERE.items() for name in names}
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -53,6 +52,8 @@ def read_config(start: Path | None = None) -> Config:
 
 
 def _read(path: Path) -> dict[str, object]:
+    import tomllib  # only where there is a file to read
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

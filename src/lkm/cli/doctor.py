@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""`lkm doctor`."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import click
+
+from lkm import process
+from lkm.cli import common
+from lkm.doctor import Finding, State, examine
+from lkm.errors import MissingError
+from lkm.guest import remove_templates
+from lkm.kbuild import remove_builds
+from lkm.requirements import install_command, is_met, read_requirements
+
+SCHEMA = 1
+_SIGN = {State.GOOD: ("ok", "green"), State.NOTE: ("note", "yellow"), State.MISSING: ("missing", "red")}
+
+
+@click.command(short_help="What this machine lacks, and the command that mends it.")
+@click.option("--fix", is_flag=True, help="Install what is missing.")
+@click.option(
+    "--clear", is_flag=True, help="Remove saved guests and builds (kernels stay: lkm kernel remove)."
+)
+@click.option("--tests", is_flag=True, help="Look at what lkm's own test suite needs, too.")
+@common.json_option
+@common.verbose_option
+def command(*, fix: bool, clear: bool, tests: bool, as_json: bool) -> int:
+    """Say what this machine has and lacks for lkm, why it is needed and the command that mends it.
+
+    Exits 3 where something needed is missing.
+    """
+    if clear:
+        freed = remove_templates(None) + remove_builds()
+        common.note(f"freed {freed / 1e6:.0f} MB")
+    stage = "test" if tests else "run"
+    if fix:
+        _fix(stage)
+    findings = examine(stage=stage)
+    if as_json:
+        common.emit_json({"schema": SCHEMA, "findings": findings})
+    else:
+        for finding in findings:
+            _show(finding)
+    missing = [finding for finding in findings if finding.state is State.MISSING]
+    if missing and not fix and not as_json:
+        common.note("lkm doctor --fix installs what is missing", bold=True)
+    return 3 if missing else 0
+
+
+def _show(finding: Finding) -> None:
+    sign, colour = _SIGN[finding.state]
+    click.secho(f"{sign:8}", fg=colour, nl=False)
+    click.echo(f"{finding.name:20} {finding.text}")
+    if finding.state is not State.GOOD:
+        click.secho(f"{'':8}{'':20} for: {finding.purpose}", dim=True)
+        if finding.fix:
+            click.echo(f"{'':8}{'':20} mend: {shlex.join(finding.fix)}")
+
+
+def _fix(stage: str) -> None:
+    stages = {"run"} if stage == "run" else {"run", "test"}
+    missing = [row for row in read_requirements() if row.stage in stages and not is_met(row)]
+    if not missing:
+        common.note("nothing to install")
+        return
+    argv = install_command(missing)
+    if argv is None:
+        names = ", ".join(sorted({row.packages["apt"] for row in missing}))
+        raise MissingError("no package manager that lkm knows is here", hint=f"install: {names}")
+    if argv[0] == "sudo" and process.find_program("sudo") is None:
+        raise MissingError("only root can install packages here", hint=f"as root: {shlex.join(argv[1:])}")
+    common.note(f"+ {shlex.join(argv)}")
+    if subprocess.run(argv, check=False).returncode:  # the person may have to answer sudo
+        raise MissingError("the packages could not be installed", hint=shlex.join(argv))

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""What this machine has and lacks for lkm, each with the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lkm import paths, process
+from lkm.errors import LkmError
+from lkm.guest import list_templates
+from lkm.kernel import find_kernel
+from lkm.requirements import install_command, is_met, read_requirements
+
+GIB = 1 << 30
+
+
+class State(StrEnum):
+    """How much a finding matters."""
+
+    GOOD = "good"
+    NOTE = "note"  # works, with less
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: what it is for, and the command that mends it (empty: none needed or known)."""
+
+    name: str
+    state: State
+    text: str
+    purpose: str = ""
+    fix: tuple[str, ...] = ()
+
+
+def examine(*, stage: str = "run") -> list[Finding]:
+    """Looks at the machine; starts nothing but `bwrap … true`, changes nothing."""
+    return [*_programs(stage), _cache(), _memory(), _kvm(), _cage(), _kernel()]
+
+
+def _programs(stage: str) -> list[Finding]:
+    stages = {"run"} if stage == "run" else {"run", "test"}
+    rows = [row for row in read_requirements() if row.stage in stages]
+    missing = [row for row in rows if not is_met(row)]
+    findings = []
+    for row in rows:
+        name = row.probe.partition(":")[2]
+        if row in missing:
+            fix = install_command([row]) or ()
+            findings.append(Finding(name, State.MISSING, "not found", row.purpose, tuple(fix)))
+        else:
+            found = process.find_program(name) if row.probe.startswith("cmd:") else None
+            findings.append(Finding(name, State.GOOD, str(found or "found"), row.purpose))
+    return findings
+
+
+def _cache() -> Finding:
+    place, purpose = paths.cache_dir(), "kernels, saved guests, builds"
+    existing = next(one for one in (place, *place.parents) if one.exists())
+    if not os.access(existing, os.W_OK):
+        fix = "export LKM_CACHE=/some/writable/directory"
+        return Finding("cache", State.MISSING, f"{place} cannot be written; {fix}", purpose)
+    free = shutil.disk_usage(existing).free
+    state = State.GOOD if free > 2 * GIB else State.NOTE
+    templates = sum(template.size for template in list_templates())
+    text = f"{place}: {free / GIB:.1f} GiB free, saved guests take {templates / GIB:.2f} GiB"
+    return Finding("cache", state, text, purpose, ("lkm", "doctor", "--clear") if state is State.NOTE else ())
+
+
+def _memory() -> Finding:
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(fields["MemAvailable"].split()[0]) * 1024
+    state = State.GOOD if free > GIB else State.NOTE
+    return Finding("memory", state, f"{free / GIB:.1f} GiB available", "guests (256 MiB each at most)")
+
+
+def _kvm() -> Finding:
+    purpose = "faster guests; without it they are emulated"
+    device = Path("/dev/kvm")
+    if not device.exists():
+        return Finding("kvm", State.NOTE, "no /dev/kvm: guests are emulated", purpose)
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Finding("kvm", State.NOTE, "/dev/kvm is there, but not for this user (group kvm)", purpose)
+    return Finding("kvm", State.GOOD, "/dev/kvm is there; whether it boots is tried once a kernel", purpose)
+
+
+def _cage() -> Finding:
+    purpose = "the compilers of kernels that this machine's own cannot build for"
+    if process.find_program("bwrap") is None:
+        return Finding("cage", State.NOTE, "bubblewrap is missing", purpose)
+    result = process.run(["bwrap", "--unshare-net", "--ro-bind", "/", "/", "true"], timeout=10)
+    if result.status:
+        said = result.stderr.strip()
+        return Finding("cage", State.NOTE, f"bubblewrap cannot make a mount namespace: {said}", purpose)
+    return Finding("cage", State.GOOD, "bubblewrap works", purpose)
+
+
+def _kernel() -> Finding:
+    try:
+        kernel = find_kernel(None, fetch=False)
+    except LkmError as error:
+        fix = ("lkm", "kernel", "add", "debian")
+        return Finding("kernel", State.NOTE, f"none yet: {error.message}", "guests and builds", fix)
+    return Finding(
+        "kernel", State.GOOD, f"{kernel.name} ({kernel.release})", "the default for guests and builds"
+    )

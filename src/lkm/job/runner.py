@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""The main job: build what is a source, load it in a guest, run a command there, unload, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lkm.errors import BadInputError, UsageError
+from lkm.guest import End, ExecResult, Guest, GuestEnded
+from lkm.job.explain import explain_load
+from lkm.job.order import LoadPlan, plan_load
+from lkm.job.parameters import assign_parameters
+from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
+from lkm.kernel import Kernel
+from lkm.klog import Record
+
+if TYPE_CHECKING:
+    from lkm.kbuild import Built
+
+_END_OUTCOME = {
+    End.PANIC: Outcome.PANIC,
+    End.HANG: Outcome.HANG,
+    End.POWERED_OFF: Outcome.POWERED_OFF,
+    End.GUEST_LOST: Outcome.GUEST_LOST,
+}
+
+
+def run(
+    sources: Sequence[Path | str],
+    *,
+    kernel: Kernel,
+    parameters: Sequence[str] = (),
+    job: Job | None = None,
+    listener: Listener | None = None,
+) -> RunResult:
+    """Builds, loads, runs, unloads `sources` (module sources or `.ko` files) in a guest of `kernel`.
+
+    `parameters`: `name=value` words.  Whatever the modules do is the result's outcome; raises
+    `UsageError` for what was asked wrongly, `BadInputError` for a file that is no module, `MissingError`
+    for what this machine lacks.
+    """
+    return _Run(kernel, job or Job(), listener or Listener()).run([Path(one) for one in sources], parameters)
+
+
+class _Run:
+    """One run as it goes on; what is known so far is here."""
+
+    def __init__(self, kernel: Kernel, job: Job, listener: Listener) -> None:
+        self.kernel = kernel
+        self.job = job
+        self.listener = listener
+        self.began = time.monotonic()
+        self.built: list[Built] = []
+        self.modules: list[ModuleResult] = []
+        self.records: list[Record] = []
+        self.executed: ExecResult | None = None
+        self.accelerator = ""
+        self.timing = Timing()
+        self.hint = ""
+
+    def run(self, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
+        paths: list[Path] = []
+        for part in iter_modules(sources, kernel=self.kernel, jobs=self.job.jobs):
+            if not isinstance(part, Path):
+                self.built.append(part)
+                self.listener.built(part)
+                if not part.ok:
+                    self._took(build=self.began)
+                    return self._result(Outcome.BUILD_FAILED)
+                paths += part.modules
+            else:
+                paths.append(part)
+        if self.built:
+            self._took(build=self.began)
+        plan = plan_load(paths, modules_dir=self.kernel.modules)
+        words = assign_parameters(parameters, plan.given)
+        try:
+            outcome = self._in_guest(plan, words)
+        except GuestEnded as error:
+            outcome = _END_OUTCOME[error.end]
+        return self._result(outcome)
+
+    def _in_guest(self, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
+        began = time.monotonic()
+        job = self.job
+        guest = Guest(
+            self.kernel,
+            memory=job.memory,
+            cpus=job.cpus,
+            cmdline=job.cmdline,
+            template=job.template,
+            timeout=job.timeout,
+            on_record=self._on_record,
+        )
+        with guest:
+            self.accelerator = guest.accelerator
+            self._took(start=began)
+            outcome = self._load(guest, plan, words)
+            if outcome is Outcome.OK:
+                outcome = self._use(guest)
+            if job.unload:
+                outcome = min(outcome, self._unload(guest), key=list(Outcome).index)
+            guest.log()  # whatever is still on its way
+            return Outcome.OOPS if guest.oopsed else outcome
+
+    def _load(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
+        began = time.monotonic()
+        outcome = Outcome.OK
+        names = {module.path: module.name for module in plan.given}
+        for path in plan.paths:
+            name = names.get(path) or path.name.partition(".ko")[0].replace("-", "_")
+            result = ModuleResult(name, path)
+            self.modules.append(result)
+            if outcome is not Outcome.OK:
+                continue
+            step = guest.load(path, words.get(name, ""), name=name)
+            shown = guest.parameters(name) if step.ok and path in names else {}
+            result = self.modules[-1] = replace(result, load=step, parameters=shown)
+            if not step.ok:
+                outcome = Outcome.LOAD_FAILED
+                guest.log()  # whatever is still on its way
+                self.hint = explain_load(path, step, self.records, kernel=self.kernel)
+            self.listener.loaded(result)
+        self._took(load=began)
+        return outcome
+
+    def _use(self, guest: Guest) -> Outcome:
+        for path in self.job.copy:
+            guest.copy_program(path)
+        if self.job.command is not None:
+            self.executed = guest.run(self.job.command)
+            self.listener.executed(self.executed)
+        if self.job.session is not None:
+            self.job.session(guest)
+        return Outcome.EXEC_FAILED if self.executed and self.executed.status else Outcome.OK
+
+    def _unload(self, guest: Guest) -> Outcome:
+        began = time.monotonic()
+        outcome = Outcome.OK
+        for index in reversed(range(len(self.modules))):
+            result = self.modules[index]
+            if result.load is None or not result.load.ok:
+                continue
+            step = guest.unload(result.name)
+            self.modules[index] = replace(result, unload=step)
+            if not step.ok:
+                outcome = Outcome.UNLOAD_FAILED
+        self._took(unload=began)
+        return outcome
+
+    def _took(self, **began: float) -> None:
+        """Notes how long a step took that began at the given time."""
+        now = time.monotonic()
+        self.timing = replace(self.timing, **{name: now - start for name, start in began.items()})
+
+    def _on_record(self, record: Record) -> None:
+        self.records.append(record)
+        self.listener.record(record)
+
+    def _result(self, outcome: Outcome) -> RunResult:
+        return RunResult(
+            outcome=outcome,
+            kernel=self.kernel,
+            accelerator=self.accelerator,
+            modules=tuple(self.modules),
+            exec=self.executed,
+            log=tuple(self.records),
+            timing=replace(self.timing, total=time.monotonic() - self.began),
+            built=tuple(self.built),
+            hint=self.hint,
+        )
+
+
+def iter_modules(
+    sources: Sequence[Path], *, kernel: Kernel, jobs: int | None = None
+) -> Iterator[Built | Path]:
+    """Each of `sources` in turn: a `.ko` file as it is, a module source built.
+
+    Raises `UsageError` for a file that is not there, `BadInputError` for a source that makes no module.
+    """
+    for source in sources:
+        if ".ko" in source.suffixes and not source.is_dir():
+            if not source.is_file():
+                raise UsageError(f"{source}: there is no such file", hint="lkm build")
+            yield source
+            continue
+        from lkm.kbuild import build  # a run of ready modules has no use for it
+
+        built = build(source, kernel=kernel, jobs=jobs)
+        if built.ok and not built.modules:
+            raise BadInputError(f"{source}: nothing to load was built", hint="name a module in obj-m")
+        yield built

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What a run is asked to do, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lkm.guest import ExecResult, Guest, Step
+from lkm.klog import Record
+
+if TYPE_CHECKING:
+    from lkm.kbuild import Built
+    from lkm.kernel import Kernel
+
+
+class Outcome(StrEnum):
+    """What really happened, the worst first."""
+
+    GUEST_LOST = "guest-lost"
+    PANIC = "panic"
+    HANG = "hang"
+    POWERED_OFF = "powered-off"
+    OOPS = "oops"
+    BUILD_FAILED = "build-failed"
+    LOAD_FAILED = "load-failed"
+    EXEC_FAILED = "exec-failed"
+    UNLOAD_FAILED = "unload-failed"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to do with the modules in the guest.
+
+    `command` runs in the guest's shell once all are loaded; `copy` are host files put beside it (programs
+    bring their libraries).  `session` is given the guest then, for a person to look around.  `timeout`:
+    seconds for everything in the guest.  `template`: start from the saved guest, not by booting.
+    `memory`: MiB.  `cmdline`: words added to the kernel command line.
+    """
+
+    command: str | None = None
+    copy: tuple[Path, ...] = ()
+    unload: bool = True
+    session: Callable[[Guest], object] | None = None
+    timeout: float = 30.0
+    template: bool = True
+    memory: int = 256
+    cpus: int = 1
+    cmdline: str = ""
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleResult:
+    """One module of a run.
+
+    `load` is None where an earlier one failed first, `unload` where it was not tried.  `parameters`:
+    name to text, as /sys/module/NAME/parameters shows them after loading (those with a permission).
+    """
+
+    name: str
+    path: Path
+    load: Step | None = None
+    unload: Step | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds of wall time; `start` is until the guest's agent first answers."""
+
+    build: float = 0.0
+    start: float = 0.0
+    load: float = 0.0
+    unload: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to; `log` holds only what this run caused, in order."""
+
+    outcome: Outcome
+    kernel: Kernel
+    accelerator: str
+    modules: tuple[ModuleResult, ...]
+    exec: ExecResult | None
+    log: tuple[Record, ...]
+    timing: Timing
+    built: tuple[Built, ...] = ()
+    hint: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing at all went wrong."""
+        return self.outcome is Outcome.OK
+
+
+class Listener:
+    """Told what happens as it happens; does nothing by itself."""
+
+    def built(self, built: Built) -> None:
+        """A module source was built, well or not."""
+
+    def record(self, record: Record) -> None:
+        """The kernel said something."""
+
+    def loaded(self, result: ModuleResult) -> None:
+        """A module was loaded or refused."""
+
+    def executed(self, result: ExecResult) -> None:
+        """The command ended."""

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What a run came to, for a person and for a machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lkm.guest import Step
+from lkm.job import ModuleResult, Outcome, RunResult
+
+# Version of the JSON that `lkm run --json` prints; documented in docs/json.md.
+SCHEMA = 1
+
+_SENTENCE = {
+    Outcome.BUILD_FAILED: "the module source does not build",
+    Outcome.LOAD_FAILED: "the kernel refused the module",
+    Outcome.EXEC_FAILED: "the command failed",
+    Outcome.UNLOAD_FAILED: "the kernel refused to unload the module",
+    Outcome.OOPS: "the kernel met a bug and went on; it is not to be trusted any more",
+    Outcome.PANIC: "the kernel gave up",
+    Outcome.HANG: "the kernel did not answer any more",
+    Outcome.POWERED_OFF: "the machine was powered off or reset",
+    Outcome.GUEST_LOST: "the guest ended by itself",
+}
+
+
+def run_json(result: RunResult) -> dict[str, Any]:
+    """The object that `lkm run --json` prints."""
+    ran = result.exec
+    return {
+        "schema": SCHEMA,
+        "outcome": result.outcome.value,
+        "kernel": {
+            "release": result.kernel.release,
+            "name": result.kernel.name,
+            "arch": result.kernel.arch,
+        },
+        "accelerator": result.accelerator,
+        "modules": [_module_json(module) for module in result.modules],
+        "exec": None if ran is None else {"status": ran.status, "stdout": ran.stdout, "stderr": ran.stderr},
+        "log": [
+            {"seq": one.seq, "seconds": one.seconds, "level": one.level, "text": one.text}
+            for one in result.log
+        ],
+        "timing": {
+            name: round(getattr(result.timing, name), 6)
+            for name in ("build", "start", "load", "unload", "total")
+        },
+        "diagnostics": [
+            {
+                "path": str(one.path) if one.path is not None else None,
+                "line": one.line,
+                "column": one.column,
+                "severity": one.severity,
+                "text": one.text,
+                "option": one.option,
+            }
+            for built in result.built
+            for one in built.diagnostics
+        ],
+        "hint": result.hint,
+    }
+
+
+def _module_json(module: ModuleResult) -> dict[str, Any]:
+    return {
+        "name": module.name,
+        "path": str(module.path),
+        "load": _step_json(module.load),
+        "unload": _step_json(module.unload),
+        "parameters": dict(module.parameters),
+    }
+
+
+def _step_json(step: Step | None) -> dict[str, Any] | None:
+    return None if step is None else {"ok": step.ok, "errno": step.errno, "error": step.error}
+
+
+def outcome_line(result: RunResult) -> str:
+    """One line: the outcome, what it means or how long it took, and where."""
+    timing = result.timing
+    where = f"{result.kernel.release}, {result.accelerator}" if result.accelerator else result.kernel.release
+    if result.outcome is Outcome.OK:
+        parts = [f"loaded in {_milliseconds(timing.load)}"] if result.modules else []
+        parts += [f"unloaded in {_milliseconds(timing.unload)}"] if timing.unload else []
+        parts += [f"all in {timing.total:.2f} s"]
+        return f"{result.outcome}: {', '.join(parts)} ({where})"
+    return f"{result.outcome}: {_SENTENCE[result.outcome]}{_reason(result)} ({where})"
+
+
+def _reason(result: RunResult) -> str:
+    for module in result.modules:
+        if module.load is not None and not module.load.ok:
+            return f": {module.name}: {module.load.error} (errno {module.load.errno})"
+        if module.unload is not None and not module.unload.ok:
+            return f": {module.name}: {module.unload.error} (errno {module.unload.errno})"
+    if result.outcome is Outcome.EXEC_FAILED and result.exec is not None:
+        return f": status {result.exec.status}"
+    return ""
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+def parameters_line(module: ModuleResult) -> str:
+    """`hello: month=December`, the parameters that sysfs shows, or ""."""
+    shown = " ".join(f"{name}={value}" for name, value in sorted(module.parameters.items()))
+    return f"{module.name}: {shown}" if shown else ""

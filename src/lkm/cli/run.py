@@ -72,7 +72,7 @@ def split_words(words: tuple[str, ...], directory: Path) -> tuple[list[Path], li
             continue
         path = directory / word
         if not path.exists():
-            hint = f"{word}=1, if it is a parameter" if word.isidentifier() else f"lkm new {path.stem}"
+            hint = f"lkm new {word}" if word.isidentifier() else ""
             raise UsageError(f"{word}: there is no such file or directory", hint=hint)
         sources.append(path)
     return sources or [directory], parameters

@@ -98,6 +98,7 @@ class _Run:
         )
         with guest:
             self.accelerator = guest.accelerator
+            guest.log()  # the agent's first answer
             self._took(start=began)
             outcome = self._load(guest, plan, words)
             if outcome is Outcome.OK:

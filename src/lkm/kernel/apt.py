@@ -67,6 +67,10 @@ Dir {{
 """
 
 
+class StaleListsError(MissingError):
+    """A package is gone from the archive since its lists were read: read them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One line of a sources list: base address, suite, component."""
@@ -212,7 +216,7 @@ def update_lists(archive: Archive) -> None:
         result = _start(archive, ["apt-get", "update", "-q"])
         if result.status == 0:
             return
-        if not archive.guessed or "404" not in result.stdout + result.stderr:
+        if not archive.guessed or "does not have a Release file" not in result.stdout + result.stderr:
             break
     raise explain(archive, result)
 
@@ -295,17 +299,12 @@ def no_space(directory: Path, need: int) -> MissingError:
     )
 
 
-def is_stale(error: LkmError) -> bool:
-    """Whether a download failed because the lists are older than the archive."""
-    return (
-        "404" in error.message or "not found" in error.message or "File has unexpected size" in error.message
-    )
-
-
 def explain(archive: Archive, result: process.Result) -> LkmError:
     """What apt's last words mean."""
     said = f"{result.stdout}\n{result.stderr}"
-    lines = [line[3:].strip() for line in said.splitlines() if line.startswith(("E: ", "W: "))]
+    lines = [
+        line[3:].strip() for sign in ("E: ", "W: ") for line in said.splitlines() if line.startswith(sign)
+    ]
     first = lines[0] if lines else (said.strip().splitlines() or [f"status {result.status}"])[-1]
     if re.search(r"No space left|enough free space", said):
         return no_space(archive.directory, 0)
@@ -314,6 +313,10 @@ def explain(archive: Archive, result: process.Result) -> LkmError:
             f"the signature of the package lists of {archive.name} is not good: {first}",
             hint="apt-get install debian-archive-keyring, if the keys of this machine are old",
         )
+    if result.argv[3:4] == ("download",) and re.search(
+        r"404|Not Found|not found|unexpected size|Hash Sum mismatch|No such file", said
+    ):
+        return StaleListsError(f"{archive.name}: {first}", hint="try again: lkm kernel add NAME")
     places = ", ".join(dict.fromkeys(source.uri for source in archive.sources))
     if re.search(r"resolv|[Cc]onnect|[Nn]etwork|timed out|Timeout", said):
         return MissingError(

@@ -8,10 +8,13 @@ from typing import Protocol
 
 from lkm.config import Config, read_config
 from lkm.errors import LkmError, UsageError
+from lkm.kernel.apt import StaleListsError
 from lkm.kernel.compiler import Wanted
 from lkm.kernel.offer import Offer
 from lkm.kernel.store import Stored
 from lkm.progress import Progress
+
+__all__ = ["DISTRIBUTIONS", "Distribution", "StaleListsError", "can_fetch", "find_distribution"]
 
 # Distributions whose kernels have a name here, and whether they can be fetched yet.
 DISTRIBUTIONS = {

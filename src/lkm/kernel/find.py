@@ -16,8 +16,8 @@ from lkm.config import find_config, read_config
 from lkm.errors import LkmError, MissingError, UsageError
 from lkm.kernel.compiler import Wanted, find_host_toolchain, missing_tools
 from lkm.kernel.layout import Found, describe, find_directory, find_image, find_in_root
-from lkm.kernel.names import choose_named, read_codename
-from lkm.kernel.store import Stored, find_stored, list_stored, remove_directory
+from lkm.kernel.names import choose_named, is_words, read_codename
+from lkm.kernel.store import Stored, find_stored, list_stored, remove_directory, sweep
 from lkm.kernel.toolchain import find_toolchain, list_toolchains
 from lkm.kernel.value import Kernel, Origin, Toolchain
 from lkm.progress import Progress, Silent
@@ -48,34 +48,32 @@ def find_kernel(
     and cannot be, `BadInputError` for a damaged file or a directory without a kernel.
     """
     show = progress or Silent()
+    source = ""
     if name is None:
-        name, start = _default_name(start)
-    if name is None:
-        found = _find_default(need_build=need_build)
-        if found is not None:
-            return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
-        name = "debian"
-    found = _find_here(name)
-    if found is None:
-        found = _fetch(name, start, fetch=fetch, need_build=need_build, progress=show)
-    return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
+        name, source = _default_name(start)
+    try:
+        found = _find_default(need_build=need_build) if name is None else _find_here(name)
+        if found is None:
+            found = _fetch(name or "debian", start, fetch=fetch, need_build=need_build, progress=show)
+        return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
+    except UsageError as error:
+        if source:
+            raise UsageError(f"{error.message} (named by {source})", hint=error.hint) from error
+        raise
 
 
-def _default_name(start: Path | None) -> tuple[str | None, Path | None]:
-    """What the environment or a settings file names, as a name that holds in any directory."""
+def _default_name(start: Path | None) -> tuple[str | None, str]:
+    """What the environment or a settings file names, as a name that holds in any directory; and which."""
     if name := os.environ.get("LKM_KERNEL"):
-        return name, start
+        return name, "LKM_KERNEL"
     name = read_config(start).kernel
     if not name:
-        return None, start
+        return None, ""
     project = find_config((start or Path.cwd()).resolve())
-    if (
-        project is not None
-        and is_path(name)
-        and (beside := project.parent / Path(name).expanduser()).exists()
-    ):
-        return str(beside), start
-    return name, start
+    if project is not None and is_path(name):
+        beside = project.parent / Path(name).expanduser()
+        name = str(beside) if beside.exists() else name
+    return name, str(project or "lkm.toml")
 
 
 def is_path(name: str) -> bool:
@@ -149,6 +147,8 @@ def unknown_name(name: str) -> UsageError:
 
 def _find_cached(provider: str, words: str) -> Stored | None:
     """The newest kernel in the cache that `words` name, so that nothing is asked when one is there."""
+    if not is_words(words):
+        raise UsageError(f"no kernel '{provider}:{words}'", hint="lkm kernel list")
     if words and (stored := find_stored(provider, words)):
         return stored
     fitting = _choose(provider, words)
@@ -169,13 +169,19 @@ def _fetch(
     provider, _, words = name.partition(":")
     if not fetch:
         raise MissingError(f"{name} is not in the cache", hint=f"lkm kernel add {name}")
-    from lkm.kernel.distribution import find_distribution
+    from lkm.kernel.distribution import StaleListsError, find_distribution
 
     distribution = find_distribution(provider, start=start)
-    offer = distribution.find(words, need_build=need_build, refresh=refresh, progress=progress)
-    if stored := find_stored(provider, offer.release):
-        return stored
-    return distribution.fetch(offer, progress=progress)
+    for refreshed in (refresh, True):
+        offer = distribution.find(words, need_build=need_build, refresh=refreshed, progress=progress)
+        if stored := find_stored(provider, offer.release):
+            return stored
+        try:
+            return distribution.fetch(offer, progress=progress)
+        except StaleListsError:
+            if refreshed:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _equipped(
@@ -187,9 +193,18 @@ def _equipped(
         if need_build:
             raise _no_headers(kernel)
         return kernel
+    if kernel.arch not in ("", os.uname().machine):
+        if need_build:
+            raise MissingError(
+                f"{kernel.name} is for {kernel.arch}; here modules can be built for {os.uname().machine}",
+                hint="lkm kernel list shows which kernels can build",
+            )
+        return kernel
     suite = found.suite if isinstance(found, Stored) else ""
+    if wanted is None:
+        return replace(kernel, toolchain=find_other_compiler(None))
     toolchain = find_any_toolchain(wanted, suite=suite)
-    if toolchain is None and need_build and wanted is not None:
+    if toolchain is None and need_build:
         toolchain = _fetch_compiler(kernel, wanted, suite, start, fetch=fetch, progress=progress)
     return replace(kernel, toolchain=toolchain)
 
@@ -236,15 +251,17 @@ def _fetch_compiler(
     return find_toolchain(wanted, suite=suite)
 
 
-def find_other_compiler(wanted: Wanted) -> Toolchain | None:
-    """The machine's own compiler of the same family but another version."""
+def find_other_compiler(wanted: Wanted | None) -> Toolchain | None:
+    """The machine's own compiler, though another than the kernel was built with, or one not known."""
     from lkm.kernel.compiler import find_tool, read_compiler_version
 
-    path = find_tool(wanted.family)
+    family = wanted.family if wanted is not None else "gcc"
+    path = find_tool(family)
     if path is None or not (text := read_compiler_version(path)):
         return None
+    built = f"another version than the kernel was built with ({wanted.text})" if wanted else ""
     return Toolchain(
-        wanted.family, text, None, f"another version than the kernel was built with ({wanted.text})"
+        family, text, None, built or "the kernel's configuration does not say what it was built with"
     )
 
 
@@ -321,7 +338,8 @@ def add_kernel(
                 f"{name} is on this machine already, there is nothing to fetch", hint=f"--kernel {name}"
             )
         return kernel
-    exact = find_stored(match[1], match[2] or "") if match[2] else None
+    sweep()
+    exact = find_stored(match[1], match[2]) if match[2] and is_words(match[2]) else None
     stored = exact or _fetch(name, start, fetch=True, need_build=need_build, progress=show, refresh=refresh)
     return _equipped(
         stored, start, fetch=True, need_build=need_build and stored.kernel.build is not None, progress=show

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The kernel image: which release and machine it is for, and the vmlinux packed inside a bzImage.
 
-Layout of a bzImage: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
+Layout of a bzImage: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".  What only unpacking
+needs is imported there: a known kernel is found without it.
 """
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import mmap
 import re
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -50,7 +47,7 @@ def unpack_image(image: Path) -> bytes | None:
         return None
     try:
         vmlinux = unpack(payload, size + 1)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, _zstd_error()) as error:
+    except _errors() as error:
         raise BadInputError(
             f"{image}: damaged kernel image ({error})", hint="fetch or build it again"
         ) from error
@@ -81,6 +78,8 @@ def read_release(image: Path) -> str:
             return words[0]
         raise BadInputError(f"{image}: its header names no kernel release")
     if _is_elf(head) or _is_arm64(head):
+        import mmap
+
         with image.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
             found = _BANNER.search(view)
             if found:
@@ -246,18 +245,26 @@ def _drain(decompressor: _Decompressor, payload: bytes, limit: int) -> bytes:
 
 
 def _gunzip(payload: bytes, limit: int) -> bytes:
+    import zlib
+
     return zlib.decompressobj(wbits=31).decompress(payload, limit)
 
 
 def _unxz(payload: bytes, limit: int) -> bytes:
+    import lzma
+
     return _drain(lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 29), payload, limit)
 
 
 def _unlzma(payload: bytes, limit: int) -> bytes:
+    import lzma
+
     return _drain(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 29), payload, limit)
 
 
 def _bunzip2(payload: bytes, limit: int) -> bytes:
+    import bz2
+
     return _drain(bz2.BZ2Decompressor(), payload, limit)
 
 
@@ -302,18 +309,24 @@ def _unzstd(payload: bytes, limit: int) -> bytes | None:
     return _drain(zstd.ZstdDecompressor(), payload, limit)
 
 
-def _zstd_error() -> type[Exception]:
-    """The exception of whichever zstd reader is in use; one that never comes where none is."""
+def _errors() -> tuple[type[Exception], ...]:
+    """What the readers raise for damaged data."""
+    import lzma
+    import zlib
+
+    errors: list[type[Exception]] = [zlib.error, lzma.LZMAError, OSError, EOFError, ValueError]
     try:
         from compression import zstd
+
+        errors.append(zstd.ZstdError)
     except ImportError:
         try:
             import zstandard
+
+            errors.append(zstandard.ZstdError)
         except ImportError:
-            return UnicodeError
-        return zstandard.ZstdError
-    error: type[Exception] = zstd.ZstdError
-    return error
+            pass
+    return tuple(errors)
 
 
 # By the first bytes of the payload; lzo (89 4c 5a 4f) has no reader here.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -200,6 +199,8 @@ def _made_usable(found: Found) -> Found:
         if kind == "include"
     ):
         return replace(found, kernel=replace(found.kernel, build=None))  # the common headers are not there
+    import hashlib
+
     key = hashlib.sha256(f"{build}\0{makefile}".encode()).hexdigest()[:16]
     shim = cache_dir() / "kernels" / "unpacked" / key
     if not (shim / "Makefile").is_file():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 _FLAVOUR = re.compile(r"-((?!rc\d)[a-z][a-z0-9]*(?:-[a-z0-9]+)*)$")
+_WORDS = re.compile(r"[0-9A-Za-z.+~_-]{0,128}")
 # Without a flavour the one that boots fastest is meant.
 PREFERRED = ("cloud-amd64", "cloud-arm64", "amd64", "arm64")
 
@@ -21,6 +22,11 @@ def split_flavour(release: str) -> tuple[str, str]:
     """`6.1.0-56-cloud-amd64` → (`6.1.0-56`, `cloud-amd64`); the flavour is "" where there is none."""
     match = _FLAVOUR.search(release)
     return (release[: match.start()], match[1]) if match else (release, "")
+
+
+def is_words(words: str) -> bool:
+    """Whether `words` could follow `debian:`; they become a file's name too."""
+    return bool(_WORDS.fullmatch(words)) and not words.startswith(".")
 
 
 def choose_named(items: Sequence[T], words: str, release_of: Callable[[T], str]) -> list[T]:

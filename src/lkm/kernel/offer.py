@@ -12,7 +12,7 @@ from lkm.kernel.names import choose_named, split_flavour
 
 _KEPT = re.compile(r"linux-(image|binary|modules|base|headers|kbuild)-\S*\d")
 _LEFT_OUT = re.compile(r"-dbg$|-dbgsym$|signed-template$")
-_IMAGE = re.compile(r"linux-(?:image|binary)-(?!unsigned-)(\d[^\s]*?)(?:-unsigned)?$")
+_IMAGE = re.compile(r"linux-(?:image|binary)-(\d[0-9A-Za-z.+~-]*?)(?:-unsigned)?$")
 _DEPENDS = re.compile(r"(linux-(?:headers|kbuild|base|modules|binary)-[^\s,|()]+)(?:\s*\((>?=)\s*([^)]+)\))?")
 # A metapackage takes a few kB unpacked, an image some MB (from 6.19 on linux-image-* is a metapackage).
 _REAL = 1 << 20

@@ -7,6 +7,7 @@ On the way of every run: reads a few small files, starts nothing.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -161,6 +162,15 @@ def remove_directory(directory: Path) -> int:
         directory.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
         return size
+
+
+def sweep() -> None:
+    """Removes what processes that were killed left half made, in the kernels' and toolchains' places."""
+    for part in [*kernels_dir().glob("*/.new-*"), *(cache_dir() / "toolchains").glob(".new-*")]:
+        name = part.name.removeprefix(".new-").rpartition(".")[0]
+        with contextlib.suppress(OSError), open(lock_of(part.with_name(name)), "wb") as lock:  # noqa: PTH123
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held by whoever still works on it
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def lock_of(directory: Path) -> Path:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_each_row_is_whole() -> None:
     rows = read_requirements()
-    assert {row.stage for row in rows} == {"run", "test"}
+    assert {row.stage for row in rows} == {"setup", "run", "test"}
     for row in rows:
         assert row.probe.partition(":")[0] in ("cmd", "py", "lib"), row
         assert all(row.packages[column] for column, _ in PACKAGE_MANAGERS.values()), row

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from lkm.elf.source import BytesSource, FileSource, Source
 from lkm.elf.value import (
+    SHN_UNDEF,
     SHN_XINDEX,
     SHT_NOBITS,
     SHT_REL,
@@ -100,32 +101,61 @@ class Elf:
         return None if section is None else self.read_section(section)
 
     @cached_property
-    def symbols(self) -> tuple[Symbol, ...]:
-        """The symbol table (SHT_SYMTAB); empty where it was stripped."""
+    def _symbol_table(self) -> tuple[bytes, struct.Struct, bytes, list[int]]:
+        """The raw table, how a row is packed, its names, and section indexes too big for a row."""
         index = next((i for i, row in enumerate(self.rows) if row[1] == SHT_SYMTAB), None)
+        form = struct.Struct(self.order + _SYMBOL[self.header.bits])
         if index is None:
-            return ()
+            return b"", form, b"", []
         table = self.section(index)
         strings_section = self.section(table.link)
         if strings_section.type != SHT_STRTAB:
             raise self._bad(f"section {table.link}, linked from the symbol table, holds no strings")
-        strings = self.read_section(strings_section)
-        form = struct.Struct(self.order + _SYMBOL[self.header.bits])
         data = self.read_section(table)
         if len(data) % form.size:
             raise self._bad(f"the symbol table at {table.offset:#x} has {len(data)} bytes, no whole rows")
-        wide = self._wide_indexes(index)
-        symbols = []
-        for number, row in enumerate(form.iter_unpack(data)):
-            if self.header.bits == 64:
-                name, info, other, place, value, size = row
-            else:
-                name, value, size, info, other, place = row
-            if place == SHN_XINDEX and number < len(wide):
-                place = wide[number]
-            text = self._string(strings, name, f"the name of symbol {number}")
-            symbols.append(Symbol(number, text, value, size, info >> 4, info & 15, other & 3, place))
-        return tuple(symbols)
+        return data, form, self.read_section(strings_section), self._wide_indexes(index)
+
+    @property
+    def symbol_count(self) -> int:
+        """Rows of the symbol table, the empty first one included; 0 where it was stripped."""
+        data, form, _, _ = self._symbol_table
+        return len(data) // form.size
+
+    def symbol(self, index: int) -> Symbol:
+        """One row of the symbol table; raises `BadInputError` where there is none."""
+        data, form, _, _ = self._symbol_table
+        if not 0 <= index < len(data) // form.size:
+            raise self._bad(f"symbol {index} is not in the table of {len(data) // form.size}")
+        return self._symbol(index, form.unpack_from(data, index * form.size))
+
+    @cached_property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The symbol table (SHT_SYMTAB); empty where it was stripped."""
+        data, form, _, _ = self._symbol_table
+        return tuple(self._symbol(number, row) for number, row in enumerate(form.iter_unpack(data)))
+
+    @cached_property
+    def undefined(self) -> tuple[Symbol, ...]:
+        """The named symbols that another file has to define, in the table's order."""
+        data, form, _, _ = self._symbol_table
+        place = 3 if self.header.bits == 64 else 5
+        return tuple(
+            self._symbol(number, row)
+            for number, row in enumerate(form.iter_unpack(data))
+            if row[place] == SHN_UNDEF and row[0]
+        )
+
+    def _symbol(self, number: int, row: tuple[int, ...]) -> Symbol:
+        if self.header.bits == 64:
+            name, info, other, place, value, size = row
+        else:
+            name, value, size, info, other, place = row
+        _, _, strings, wide = self._symbol_table
+        if place == SHN_XINDEX and number < len(wide):
+            place = wide[number]
+        text = self._string(strings, name, f"the name of symbol {number}")
+        return Symbol(number, text, value, size, info >> 4, info & 15, other & 3, place)
 
     def relocations(self, section: Section) -> tuple[Relocation, ...]:
         """What the REL and RELA sections that belong to `section` (their sh_info) say, in their order."""

@@ -30,12 +30,6 @@ def fold_name(name: str) -> str:
     return "".join(folded)
 
 
-def built_in_modules(modules_dir: Path) -> frozenset[str]:
-    """Names of the modules that are part of the kernel image (`modules.builtin`); empty without the file."""
-    text = _read_text(modules_dir / "modules.builtin")
-    return frozenset(module_name(line) for line in text.splitlines() if line)
-
-
 class ModuleFiles:
     """The files of a modules directory by name, looked for with as little reading as will do.
 

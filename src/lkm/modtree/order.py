@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lkm.errors import BadInputError
-from lkm.modtree.find import ModuleFiles, built_in_modules, fold_name
+from lkm.modtree.builtin import built_in_modules
+from lkm.modtree.find import ModuleFiles, fold_name
 from lkm.module import Module, read_module
 
 

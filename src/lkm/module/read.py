@@ -11,8 +11,16 @@ from lkm.elf import Elf, Section, Source, Symbol, parse_elf
 from lkm.elf.value import ET_REL, STB_WEAK, TYPE_NAMES
 from lkm.errors import BadInputError
 from lkm.module.file import module_name, open_module
+from lkm.module.layout import Layout, read_layout
+from lkm.module.parameters import read_parameters
+from lkm.module.signature import Signature, read_signature
 from lkm.module.value import Export, Import, Parameter
 
+_NT_GNU_BUILD_ID = 3
+# include/linux/license.h, license_is_gpl_compatible(); the same from 2.6 to 7.x.
+GPL_COMPATIBLE = frozenset(
+    {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
+)
 THIS_MODULE = ".gnu.linkonce.this_module"
 
 
@@ -90,11 +98,8 @@ class Module:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters in the order `.modinfo` first names them."""
-        types = dict(value.partition(":")[::2] for value in self.values("parmtype"))
-        texts = dict(value.partition(":")[::2] for value in self.values("parm"))
-        order = dict.fromkeys(v.partition(":")[0] for k, v in self.information if k in {"parm", "parmtype"})
-        return tuple(Parameter(name, types.get(name, ""), texts.get(name, "")) for name in order)
+        """The parameters in the order `.modinfo` first names them, then those it does not name."""
+        return read_parameters(self.elf, self.information)
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
@@ -102,34 +107,13 @@ class Module:
         crcs = self.versions
         return tuple(
             Import(symbol.name, symbol.binding == STB_WEAK, crcs.get(symbol.name))
-            for symbol in self.elf.symbols
-            if symbol.undefined and symbol.name
+            for symbol in self.elf.undefined
         )
 
     @cached_property
     def versions(self) -> dict[str, int]:
-        """CRC of each symbol used, `module_layout` included; empty without MODVERSIONS.
-
-        Source: `struct modversion_info` (include/linux/module.h), and since 6.14 the extended form in
-        `__version_ext_crcs` and `__version_ext_names` (kernel/module/version.c).
-        """
-        found: dict[str, int] = {}
-        elf = self.elf
-        data = elf.read_named("__versions")
-        if data is not None:
-            long_size = elf.header.bits // 8
-            form = struct.Struct(f"{elf.order}{'Q' if long_size == 8 else 'I'}{64 - long_size}s")
-            if len(data) % form.size:
-                raise BadInputError(f"{self.path}: section __versions has {len(data)} bytes, no whole rows")
-            for crc, name in form.iter_unpack(data):
-                found[name.partition(b"\0")[0].decode("utf-8", "replace")] = crc & 0xFFFFFFFF
-        crcs = elf.read_named("__version_ext_crcs")
-        names = elf.read_named("__version_ext_names")
-        if crcs is not None and names is not None:
-            numbers = [number for (number,) in struct.iter_unpack(elf.order + "I", crcs[: len(crcs) & ~3])]
-            for number, raw in zip(numbers, names.split(b"\0"), strict=False):
-                found[raw.decode("utf-8", "replace")] = number
-        return found
+        """CRC of each symbol used, `module_layout` included; empty without MODVERSIONS."""
+        return read_versions(self.elf)
 
     @cached_property
     def exports(self) -> tuple[Export, ...]:
@@ -139,6 +123,8 @@ class Module:
         bit 0, does.  Read by the symbols `__ksymtab_X`, `__kstrtabns_X` and `__crc_X`, since in a `.ko`
         the table itself still waits for its relocations.
         """
+        if not any(name.startswith(("__ksymtab", "___ksymtab")) for name in self.elf.names):
+            return ()
         symbols = {symbol.name: symbol for symbol in self.elf.symbols if symbol.name.startswith("__")}
         found = []
         for name, symbol in symbols.items():
@@ -150,6 +136,52 @@ class Module:
             namespace = self._text_at(symbols.get(f"__kstrtabns_{plain}"))
             found.append(Export(plain, gpl, namespace, self._crc(symbols.get(f"__crc_{plain}"))))
         return tuple(sorted(found, key=lambda export: export.name))
+
+    @cached_property
+    def signature(self) -> Signature | None:
+        """The signature appended to the file, None where there is none that can be read."""
+        return read_signature(self.elf.source)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What its sections are for and cost."""
+        return read_layout(self.elf)
+
+    @property
+    def gpl_compatible(self) -> bool:
+        """Whether it may use symbols exported with EXPORT_SYMBOL_GPL (include/linux/license.h).
+
+        Of several `license=` the first counts, as in the kernel (kernel/module/main.c, `get_modinfo`).
+        """
+        return self.licence in GPL_COMPATIBLE
+
+    @cached_property
+    def starts_and_ends(self) -> tuple[bool, bool]:
+        """Whether it has an init and an exit function."""
+        names = {symbol.name for symbol in self.elf.symbols if self._is_real(symbol)}
+        return "init_module" in names, "cleanup_module" in names
+
+    @property
+    def can_unload(self) -> bool:
+        """Whether it can be unloaded: one with an init needs an exit (`delete_module` gives EBUSY)."""
+        init, leave = self.starts_and_ends
+        return leave or not init
+
+    @cached_property
+    def build_id(self) -> str:
+        """The build identifier in hexadecimal, "" where there is none."""
+        data = self.elf.read_named(".note.gnu.build-id")
+        if data is None or len(data) < 12:
+            return ""
+        name_size, size, kind = struct.unpack_from(self.elf.order + "III", data)
+        start = 12 + (name_size + 3 & ~3)
+        return data[start : start + size].hex() if kind == _NT_GNU_BUILD_ID else ""
+
+    @cached_property
+    def compilers(self) -> tuple[str, ...]:
+        """What it was compiled with, where it says (`.comment`), each once."""
+        data = self.elf.read_named(".comment") or b""
+        return tuple(dict.fromkeys(raw.decode("utf-8", "replace") for raw in data.split(b"\0") if raw))
 
     @cached_property
     def _sections(self) -> dict[int, bytes]:
@@ -224,3 +256,27 @@ def parse_module(source: Source, *, path: Path) -> Module:
             hint=f"lkm build {path.parent}",
         )
     return Module(path, elf)
+
+
+def read_versions(elf: Elf) -> dict[str, int]:
+    """CRC of each symbol a module uses, by name; empty without MODVERSIONS.
+
+    Source: `struct modversion_info` (include/linux/module.h), and since 6.14 the extended form in
+    `__version_ext_crcs` and `__version_ext_names` (kernel/module/version.c).  Raises `BadInputError`.
+    """
+    found: dict[str, int] = {}
+    data = elf.read_named("__versions")
+    if data is not None:
+        long_size = elf.header.bits // 8
+        form = struct.Struct(f"{elf.order}{'Q' if long_size == 8 else 'I'}{64 - long_size}s")
+        if len(data) % form.size:
+            raise BadInputError(f"{elf.source.name}: section __versions has {len(data)} bytes, no whole rows")
+        for crc, name in form.iter_unpack(data):
+            found[name.partition(b"\0")[0].decode("utf-8", "replace")] = crc & 0xFFFFFFFF
+    crcs = elf.read_named("__version_ext_crcs")
+    names = elf.read_named("__version_ext_names")
+    if crcs is not None and names is not None:
+        numbers = [number for (number,) in struct.iter_unpack(elf.order + "I", crcs[: len(crcs) & ~3])]
+        for number, raw in zip(numbers, names.split(b"\0"), strict=False):
+            found[raw.decode("utf-8", "replace")] = number
+    return found

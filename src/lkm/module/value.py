@@ -4,19 +4,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+# What a parameter's variable may hold: numbers, switches, texts, and several of them for an array.
+ParameterValue: TypeAlias = bool | int | str | tuple[bool | int | str | None, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter, as `.modinfo` declares it.
+    """A module parameter: as `.modinfo` declares it, and as `__param` and the data sections define it.
 
-    `type`: as written there (`int`, `charp`, `array of uint`, `string`), "" where only described.
-    `description`: "" where there is none.
+    `type`: `int`, `charp`, `array of uint`, `string` and so on, "" where only a description is known.
+    `permission`: mode of its file in sysfs (0 for none), None where there is no `__param` entry.
+    `known`: whether the default could be read; then `default` is it (None is a NULL `charp`) and
+    `shown` the text that sysfs would show before it is set.  `count`: most elements of an array.
+    `length`: bytes of a string's buffer, its NUL included.  `kind`: what the functions that set it are
+    called (`int`, `array`, `string`), "" for functions of the module's own; `element`: those of an
+    array's elements.  `unsafe`: setting it taints the kernel.  `hardware`: refused under lockdown.
     """
 
     name: str
     type: str
     description: str
+    permission: int | None = None
+    known: bool = False
+    default: ParameterValue = None
+    shown: str = ""
+    count: int | None = None
+    length: int | None = None
+    kind: str = ""
+    element: str = ""
+    unsafe: bool = False
+    hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Which modules directory a verb is about: `--kernel`, or `-b` and `-k` as modinfo and depmod have them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lkm.errors import BadInputError, MissingError, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+PLACES = ("lib/modules", "usr/lib/modules")
+
+
+def release_options(function: F) -> F:
+    """`-k RELEASE` and `-b DIR`."""
+    function = click.option(
+        "-k", "--set-version", "release", metavar="RELEASE", help="This release instead of the running one."
+    )(function)
+    return click.option(
+        "-b",
+        "--basedir",
+        "base",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Root of the file system that has lib/modules.",
+    )(function)
+
+
+def find_modules_dir(
+    *, kernel: str | None = None, base: Path | None = None, release: str | None = None
+) -> Path:
+    """The modules directory that the options name; by default that of the kernel `lkm` would take.
+
+    Raises `UsageError` where there is none, `MissingError` where a kernel has no modules at hand.
+    """
+    if base is not None or release is not None:
+        if kernel is not None:
+            raise UsageError("--kernel cannot go together with -b or -k")
+        return _in_root(base or Path("/"), release or os.uname().release)
+    if kernel is None:
+        try:
+            return _in_root(Path("/"), os.uname().release)
+        except UsageError:
+            pass
+    from lkm.kernel import find_kernel
+
+    found = find_kernel(kernel, need_build=False)
+    if found.modules is None:
+        raise MissingError(f"kernel {found.name} has no modules at hand", hint="lkm kernel list")
+    return found.modules
+
+
+def _in_root(root: Path, release: str) -> Path:
+    for place in PLACES:
+        directory = root / place / release
+        if directory.is_dir():
+            return directory
+    raise UsageError(
+        f"no modules directory {root / PLACES[0] / release}", hint="lkm kernel list, and --kernel NAME"
+    )
+
+
+def is_module_path(word: str) -> bool:
+    """Whether a word of the command line is a file rather than a module's name."""
+    path = Path(word)
+    if path.is_file():
+        return True
+    if "/" in word or word.endswith((".ko", ".ko.gz", ".ko.xz", ".ko.zst")):
+        if path.is_dir():
+            raise BadInputError(f"{word} is a directory", hint=f"lkm build {word}")
+        raise BadInputError(f"{word}: no such file")
+    return False
+
+
+def find_module_file(
+    word: str, *, kernel: str | None = None, base: Path | None = None, release: str | None = None
+) -> Path:
+    """The file that a word means: itself, or the module of that name (or alias) in the modules directory.
+
+    Raises `BadInputError` where there is none, or the module is built into the kernel.
+    """
+    if is_module_path(word):
+        return Path(word)
+    from lkm.modtree.lookup import Lookup
+
+    directory = find_modules_dir(kernel=kernel, base=base, release=release)
+    found = Lookup(directory).find(word)
+    if not found:
+        raise BadInputError(f"no module '{word}' in {directory}", hint="give a file, or --kernel NAME")
+    if found[0].path is None:
+        raise BadInputError(f"{found[0].name} is built into the kernel: it has no module file")
+    return found[0].path

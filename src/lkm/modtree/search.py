@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""Which files of a modules directory count: depmod.d, and which of several with one name wins.
+
+Source: kmod, tools/depmod.c (`cfg_file_parse`, `depmod_modules_search`,
+`depmod_module_is_higher_priority`); man 5 depmod.d.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lkm.errors import BadInputError
+from lkm.module import SUFFIXES, module_name
+
+# The first directory that has a file of some name wins; then all are read by name.
+CONFIG_DIRS = (
+    "/etc/depmod.d",
+    "/run/depmod.d",
+    "/usr/local/lib/depmod.d",
+    "/usr/lib/depmod.d",
+    "/lib/depmod.d",
+)
+BUILT_IN, EXTERNAL = "built-in", "external"
+_DEEPEST = 64  # directories within directories: symbolic links may lead in circles
+
+
+@dataclass(frozen=True, slots=True)
+class DepmodConfig:
+    """depmod.d for one release.
+
+    `search`: directories by rising priority, the words `built-in` and `external` among them.
+    `overrides`: `directory/module` without suffix, the last one given first.  `external`:
+    directories elsewhere, absolute.  `exclude`: names of files and directories to pass over.
+    """
+
+    search: tuple[str, ...] = ("updates",)
+    overrides: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
+
+
+class Found(NamedTuple):
+    """A module file: `path` relative to the modules directory (absolute outside it), and what tells
+    whether it was changed since: (size, modification time in ns, inode)."""
+
+    path: str
+    name: str
+    stamp: tuple[int, int, int]
+
+
+def read_depmod_config(release: str, paths: Sequence[str | Path] | None = None) -> DepmodConfig:
+    """depmod.d for the kernel `release`, from `paths` (files or directories; default: the system's).
+
+    A line that is not understood is passed over, as depmod does.  Raises `BadInputError` where a
+    file is there but cannot be read.
+    """
+    search: list[str] = []
+    overrides: list[str] = []
+    external: list[str] = []
+    exclude: set[str] = set()
+    for file in config_files(CONFIG_DIRS if paths is None else paths):
+        for words in config_lines(file):
+            match words:
+                case ["search", *names]:
+                    search += names
+                case ["override", module, version, directory, *_] if _matches(version, release):
+                    overrides.append(f"{directory}/{module}")
+                case ["external", version, directory, *_] if _matches(version, release):
+                    external.append(directory)
+                case ["exclude", *names]:
+                    exclude |= set(names)
+    # kmod keeps both as stacks: the last one read is looked at first.
+    return DepmodConfig(
+        tuple(reversed(search)) or ("updates",),
+        tuple(reversed(overrides)),
+        tuple(reversed(external)),
+        frozenset(exclude),
+    )
+
+
+def config_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The `.conf` files of these directories (or files) in the order to be read."""
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            try:
+                names = sorted(entry.name for entry in path.iterdir())
+            except OSError as error:
+                raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+            for name in names:
+                if name.endswith(".conf") and not name.startswith(".") and len(name) > 5:
+                    found.setdefault(name, path / name)
+        elif path.exists():
+            found.setdefault(path.name, path)
+    return [found[name] for name in sorted(found) if not found[name].is_dir()]
+
+
+def config_lines(path: Path) -> list[list[str]]:
+    """The words of each line; a backslash at the end joins a line with the next, `#` begins a comment."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    lines = text.replace("\\\n", "").split("\n")
+    return [line.split() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _matches(pattern: str, release: str) -> bool:
+    if pattern == "*":
+        return True
+    try:
+        return re.search(pattern, release) is not None
+    except re.error:
+        return False
+
+
+def find_files(modules_dir: Path, config: DepmodConfig) -> list[Found]:
+    """The module files that count, one for each name, by path.
+
+    Links to files and directories are followed.  Raises `BadInputError` where the directory cannot
+    be read; unreadable ones below it are passed over.
+    """
+    chosen: dict[str, Found] = {}
+    for root, outside in ((str(modules_dir), False), *((path, True) for path in config.external)):
+        if outside and not Path(root).is_dir():
+            continue
+        for found in _walk(root, config.exclude, outside):
+            old = chosen.get(found.name)
+            if old is None or _rank(found.path, config) > _rank(old.path, config):
+                chosen[found.name] = found
+    return sorted(chosen.values())
+
+
+def _walk(root: str, exclude: frozenset[str], outside: bool) -> list[Found]:
+    found: list[Found] = []
+    cut = 0 if outside else len(root) + 1
+    waiting = [(root, 0)]
+    skip = {"build", "source", *exclude}
+    while waiting:
+        place, depth = waiting.pop()
+        try:
+            entries = os.scandir(place)
+        except OSError as error:
+            if place == root:
+                raise BadInputError(f"cannot read {place}: {error.strerror}") from error
+            continue
+        with entries:
+            for entry in entries:
+                name = entry.name
+                if name in skip:
+                    continue
+                if name.endswith(SUFFIXES):
+                    try:
+                        status = entry.stat()
+                    except OSError:
+                        continue  # a link that leads nowhere
+                    if stat.S_ISREG(status.st_mode):
+                        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+                        found.append(Found(entry.path[cut:], module_name(name), stamp))
+                        continue
+                if entry.is_dir() and depth < _DEEPEST:
+                    waiting.append((entry.path, depth + 1))
+    return found
+
+
+def _rank(path: str, config: DepmodConfig) -> tuple[int, int, str]:
+    """What the priority of a file is compared by: overrides first, then the search order."""
+    directory, _, name = path.rpartition("/")
+    stem = f"{directory}/{name.partition('.')[0]}"
+    override = len(config.overrides) - config.overrides.index(stem) if stem in config.overrides else 0
+    priority = built_in = -1
+    number = 0
+    for entry in config.search:
+        if entry == BUILT_IN:
+            built_in = number
+        elif entry == EXTERNAL:
+            for outside in config.external:
+                if path.startswith(outside + "/"):
+                    priority = number
+                number += 1
+        elif path.startswith(entry + "/"):
+            priority = number
+        number += 1
+    # Of two that are equal else, the one that comes first by name, so that the answer is always the same.
+    return override, priority if priority >= 0 else built_in, _reversed(path)
+
+
+def _reversed(path: str) -> str:
+    return "".join(chr(0x10FFFF - ord(letter)) for letter in path)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""A modules directory read once: the facts of every module that counts, in the kernel's build order."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from lkm.errors import BadInputError
+from lkm.modtree.scan import scan_file
+from lkm.modtree.search import DepmodConfig, Found, find_files
+
+_PADDED = 56  # what a name in `__versions` is padded to
+
+
+class Entry(NamedTuple):
+    """One module of a directory: where it is, whether it changed, and its facts (see `scan.Facts`).
+
+    `path`: relative to the directory, absolute outside it.  `imports`: numbers of names in `Tree.names`,
+    u32 each.  `symbols`: as in `Facts`; () means that `imports` has the symbol table's order.
+    """
+
+    path: str
+    name: str
+    stamp: tuple[int, int, int]
+    aliases: bytes
+    softdeps: bytes
+    weakdeps: bytes
+    exports: bytes
+    imports: bytes
+    symbols: tuple[int, ...]
+
+
+class Tree:
+    """The modules of a directory.  `names`: every symbol name that is imported, by its number."""
+
+    def __init__(self, directory: Path, entries: list[Entry], names: list[bytes]) -> None:
+        self.directory = directory
+        self.entries = entries
+        self.names = names
+
+    def path(self, entry: Entry) -> Path:
+        """Where the file of an entry is."""
+        return self.directory / entry.path
+
+
+class Names(dict[bytes, int]):
+    """Numbers names as they are first seen, padded with NULs as in `__versions`."""
+
+    def __missing__(self, name: bytes) -> int:
+        number = self[name] = len(self)
+        return number
+
+
+def read_tree(
+    directory: Path,
+    config: DepmodConfig | None = None,
+    *,
+    old: Tree | None = None,
+    bad: Callable[[BadInputError], None] | None = None,
+) -> tuple[Tree, list[Entry]]:
+    """The modules of a directory, and those of them that had to be read.
+
+    What `old` knows of files whose size, modification time and inode are as they were is taken over.
+    `bad` is called for a damaged module, which is then there without facts; without it the error is
+    raised.  Also raises `BadInputError` where the directory cannot be read.
+    """
+    found = sort_files(directory, find_files(directory, config or DepmodConfig()))
+    known = {entry.path: entry for entry in old.entries} if old else {}
+    names = Names()
+    if old:
+        names.update({name.ljust(_PADDED, b"\0"): number for number, name in enumerate(old.names)})
+    entries: list[Entry] = []
+    read: list[Entry] = []
+    for file in found:
+        entry = known.get(file.path)
+        if entry is None or entry.stamp != file.stamp:
+            entry = read_entry(directory, file, names, bad)
+            read.append(entry)
+        entries.append(entry)
+    # Numbering grows with each change: begin anew where most of it is from modules that are gone.
+    return Tree(directory, entries, [name.rstrip(b"\0") for name in names]), read
+
+
+def read_entry(
+    directory: Path, file: Found, names: Names, bad: Callable[[BadInputError], None] | None = None
+) -> Entry:
+    """The entry of one file; its imported names are added to `names`."""
+    place = file.path if file.path.startswith("/") else f"{directory}/{file.path}"
+    try:
+        facts = scan_file(place)
+    except BadInputError as error:
+        if bad is None:
+            raise
+        bad(error)
+        return Entry(*file, b"", b"", b"", b"", b"", ())
+    imports = facts.imports
+    if not facts.symbols:
+        imports = [name.ljust(_PADDED, b"\0") for name in imports]
+    numbers = array("I", map(names.__getitem__, imports))
+    return Entry(
+        *file,
+        facts.aliases,
+        facts.softdeps,
+        facts.weakdeps,
+        facts.exports,
+        numbers.tobytes(),
+        facts.symbols,
+    )
+
+
+def sort_files(directory: Path, files: Iterable[Found]) -> list[Found]:
+    """In the order of `modules.order`, then those that it does not have, by path.
+
+    A compressed module takes the place of the `.ko` that the file names.
+    """
+    try:
+        lines = (directory / "modules.order").read_bytes().split(b"\n")
+    except OSError:
+        lines = []
+    place = {
+        line.decode("utf-8", "surrogateescape"): number for number, line in reversed([*enumerate(lines)])
+    }
+
+    def key(file: Found) -> tuple[int, str]:
+        head, _, name = file.path.rpartition("/")
+        plain = f"{head}/{name.partition('.')[0]}.ko" if head else f"{name.partition('.')[0]}.ko"
+        return place.get(plain, len(lines)), file.path
+
+    return sorted(files, key=key)

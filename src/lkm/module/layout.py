@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What a module's sections are for and what they cost in memory, as the kernel's loader lays them out.
+
+Source: kernel/module/main.c `layout_sections`, `rewrite_section_headers`, `module_init_section`,
+`module_exit_section`; include/linux/init.h for what the sections mean in a built-in driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lkm.elf import Elf
+from lkm.elf.value import (
+    SHF_ALLOC,
+    SHF_EXECINSTR,
+    SHF_WRITE,
+    SHT_NOBITS,
+    STT_FUNC,
+    STT_OBJECT,
+    Section,
+)
+
+PAGE = 4096
+# Cleared of SHF_ALLOC by the loader: read once and not kept.
+_READ_ONLY_ONCE = {".modinfo", "__versions", "__version_ext_crcs", "__version_ext_names"}
+_AFTER_INIT = (".data..ro_after_init", ".static_call_sites", "__jump_table")
+
+
+class Kind(StrEnum):
+    """What a section is for."""
+
+    TEXT = "text"
+    READ_ONLY = "read-only"
+    AFTER_INIT = "read-only after init"
+    DATA = "data"
+    ZERO = "zeroed"
+    PER_CPU = "per-CPU"
+    INIT_TEXT = "init text"
+    INIT_DATA = "init data"
+    EXIT_TEXT = "exit text"
+    EXIT_DATA = "exit data"
+    NOT_LOADED = "not loaded"
+
+
+MEANINGS = {
+    Kind.TEXT: "code, kept until the module is unloaded",
+    Kind.READ_ONLY: "constants and tables, never written",
+    Kind.AFTER_INIT: "written by init only, then protected (__ro_after_init)",
+    Kind.DATA: "variables",
+    Kind.ZERO: "variables that start as zero; no bytes in the file",
+    Kind.PER_CPU: "one copy for each CPU (DEFINE_PER_CPU)",
+    Kind.INIT_TEXT: "__init: freed after init",
+    Kind.INIT_DATA: "__initdata: freed after init",
+    Kind.EXIT_TEXT: "__exit: never loaded if built in",
+    Kind.EXIT_DATA: "__exitdata: never loaded if built in",
+    Kind.NOT_LOADED: "symbols, relocations, debugging information: not kept in memory",
+}
+FREED = (Kind.INIT_TEXT, Kind.INIT_DATA)
+DROPPED_BUILT_IN = (Kind.EXIT_TEXT, Kind.EXIT_DATA)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A function or a variable and its size in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section: `size` bytes in memory (in the file for what is not loaded), at multiples of `align`."""
+
+    section: str
+    kind: Kind
+    size: int
+    align: int
+    functions: tuple[Name, ...]
+    variables: tuple[Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All sections, and what they sum up to in bytes.
+
+    `core`: kept while the module is loaded.  `init`: freed after init.  `pages`: `core` with each kind
+    rounded up to pages of 4 KiB, as it is protected (what lsmod shows, before the symbol table that
+    CONFIG_KALLSYMS keeps as well).  `per_cpu`: for each CPU.  `not_loaded`: in the file only.
+    """
+
+    parts: tuple[Part, ...]
+    core: int
+    init: int
+    pages: int
+    per_cpu: int
+    not_loaded: int
+
+    def size_of(self, *kinds: Kind) -> int:
+        """Bytes of all sections of these kinds."""
+        return sum(part.size for part in self.parts if part.kind in kinds)
+
+
+def read_layout(elf: Elf) -> Layout:
+    """The layout of a module; raises `BadInputError` where the file is cut off or lies."""
+    names = _names_by_section(elf)
+    parts = []
+    for section in elf.sections[1:]:
+        functions, variables = names.get(section.index, ((), ()))
+        parts.append(
+            Part(section.name, kind_of(section), section.size, section.align or 1, functions, variables)
+        )
+    core: dict[int, int] = {}
+    init = 0
+    for part in parts:
+        if part.kind in {Kind.PER_CPU, Kind.NOT_LOADED}:
+            continue
+        if part.kind in FREED:
+            init = _aligned(init, part.align) + part.size
+        else:
+            group = _GROUPS[part.kind]
+            core[group] = _aligned(core.get(group, 0), part.align) + part.size
+    return Layout(
+        tuple(parts),
+        sum(core.values()),
+        init,
+        sum(_aligned(size, PAGE) for size in core.values()),
+        sum(part.size for part in parts if part.kind is Kind.PER_CPU),
+        sum(part.size for part in parts if part.kind is Kind.NOT_LOADED),
+    )
+
+
+# Kinds that share pages: each group gets protections of its own.
+_GROUPS = {
+    Kind.TEXT: 0,
+    Kind.EXIT_TEXT: 0,
+    Kind.READ_ONLY: 1,
+    Kind.AFTER_INIT: 2,
+    Kind.DATA: 3,
+    Kind.ZERO: 3,
+    Kind.EXIT_DATA: 3,
+}
+
+
+def kind_of(section: Section) -> Kind:
+    """What a section is for, by its name and flags as the loader sees them."""
+    name, flags = section.name, section.flags
+    if not flags & SHF_ALLOC or name in _READ_ONLY_ONCE:
+        return Kind.NOT_LOADED
+    if name == ".data..percpu":
+        return Kind.PER_CPU
+    code = bool(flags & SHF_EXECINSTR)
+    if name.startswith((".init", ".ARM.extab.init", ".ARM.exidx.init")):
+        return Kind.INIT_TEXT if code else Kind.INIT_DATA
+    if name.startswith((".exit", ".ARM.extab.exit", ".ARM.exidx.exit")):
+        return Kind.EXIT_TEXT if code else Kind.EXIT_DATA
+    if code:
+        return Kind.TEXT
+    if name in _AFTER_INIT:
+        return Kind.AFTER_INIT
+    if not flags & SHF_WRITE:
+        return Kind.READ_ONLY
+    return Kind.ZERO if section.type == SHT_NOBITS else Kind.DATA
+
+
+def _names_by_section(elf: Elf) -> dict[int, tuple[tuple[Name, ...], tuple[Name, ...]]]:
+    found: dict[int, tuple[list[Name], list[Name]]] = {}
+    for symbol in elf.symbols:
+        if symbol.type in {STT_FUNC, STT_OBJECT} and 0 < symbol.section < len(elf.rows) and symbol.name:
+            lists = found.setdefault(symbol.section, ([], []))
+            lists[symbol.type == STT_OBJECT].append(Name(symbol.name, symbol.size))
+    return {
+        index: (
+            tuple(sorted(functions, key=lambda one: -one.size)),
+            tuple(sorted(variables, key=lambda one: -one.size)),
+        )
+        for index, (functions, variables) in found.items()
+    }
+
+
+def _aligned(size: int, align: int) -> int:
+    return -(-size // align) * align

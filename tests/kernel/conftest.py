@@ -9,7 +9,7 @@ import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,12 +53,12 @@ def fake_build(release: str, *, where: str, common: str, config: bytes) -> Files
 
 
 class Archive:
-    """Packages by suite; `publish` writes and signs the lists."""
+    """Packages by suite; `publish` writes and signs the lists, `copy` gives another to change."""
 
     def __init__(self, root: Path, gpg_home: Path) -> None:
         self.root = root
         self.pool = root / "pool"
-        self.pool.mkdir(parents=True)
+        self.pool.mkdir(parents=True, exist_ok=True)
         self.keyring = gpg_home / "keyring.gpg"
         self._gpg_home = gpg_home
         self._stanzas: dict[str, list[str]] = {suite: [] for suite in SUITES}
@@ -170,6 +170,13 @@ class Archive:
             )
             self.sign(suite)
 
+    def copy(self, root: Path) -> Archive:
+        """The same below another directory."""
+        shutil.copytree(self.root, root)
+        twin = Archive(root, self._gpg_home)
+        twin._stanzas = {suite: list(stanzas) for suite, stanzas in self._stanzas.items()}
+        return twin
+
     def sign(self, suite: str) -> None:
         """Signs a suite's Release file in place."""
         place = self.root / "dists" / suite
@@ -243,16 +250,37 @@ def compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return add
 
 
+OLD, NEW, GONE = "6.1.0-50-cloud-amd64", "6.1.0-56-cloud-amd64", "6.1.0-57-cloud-amd64"
+LATER, SPLIT = "6.12.117+deb13-cloud-amd64", "7.3.4+deb13-cloud-amd64"
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory, gpg_home: Path) -> Archive:
+    """Two kernels of 6.1 that can be built for and one that cannot any more; 6.12 and 7.3."""
+    archive = Archive(tmp_path_factory.mktemp("archive") / "debian", gpg_home)
+    archive.add_kernel("bookworm", OLD, "6.1.176-1")
+    archive.add_kernel("bookworm", NEW, "6.1.192-2", unsigned=True)
+    archive.add_kernel("bookworm", GONE, "6.1.195-1", headers=False)
+    archive.add_kernel("bookworm", "6.1.0-56-amd64", "6.1.192-2")
+    archive.add_current("bookworm", "cloud-amd64", NEW, "6.1.192-2")
+    archive.add_kernel("trixie", LATER, "6.12.117-1")
+    archive.add_current("trixie", "cloud-amd64", LATER, "6.12.117-1")
+    archive.add_kernel("trixie-backports", SPLIT, "7.3.4-1~bpo13+1", split=True)
+    archive.add_current("trixie-backports", "cloud-amd64", SPLIT, "7.3.4-1~bpo13+1")
+    archive.publish()
+    return archive
+
+
 @pytest.fixture
 def archive(
     tmp_path: Path,
-    gpg_home: Path,
+    made_once: Archive,
     cache: Path,
     compilers: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Archive]:
-    """An archive with nothing in it yet, which `debian:` names are looked for in."""
-    made = Archive(tmp_path / "archive" / "debian", gpg_home)
-    monkeypatch.setenv("LKM_MIRROR", f"file://{made.root}")
-    monkeypatch.setenv("LKM_KEYRING", str(made.keyring))
-    yield made
+) -> Archive:
+    """An archive of this test's own, which `debian:` names are looked for in."""
+    twin = made_once.copy(tmp_path / "archive" / "debian")
+    monkeypatch.setenv("LKM_MIRROR", f"file://{twin.root}")
+    monkeypatch.setenv("LKM_KEYRING", str(twin.keyring))
+    return twin

@@ -159,8 +159,7 @@ def read_index(
             return known
         progress.update(f"reading the package lists of {archive.name}")
         update_lists(archive)
-        names = _run(archive, ["apt-get", "indextargets", "--format", "$(FILENAME)"]).stdout.split("\n")
-        files = [name for name in names if name and any(Path(name).parent.glob(f"{Path(name).name}*"))]
+        files = sorted(str(path) for path in (archive.directory / "lists").glob("*_Packages*"))
         text = _run(archive, [str(_CAT_FILE), "cat-file", *files]).stdout
         packages = parse_packages(text, keep)
         write_json(

@@ -96,9 +96,11 @@ class Debian:
     @cached_property
     def _base(self) -> str:
         """The archive's address: the setting, else where this machine takes a suite of Debian's from."""
+        if self._mirror:
+            return self._mirror
         names = {suite.name for suite in SUITES}
         known = [item.uri for item in self._sources if item.suite.removesuffix("-updates") in names]
-        return self._mirror or next(iter(known), "")
+        return next(iter(known), "")
 
     def archive(self, suite: Suite) -> Archive:
         """The sources of a suite; its security updates from where this machine takes them, else a guess."""
@@ -109,7 +111,7 @@ class Debian:
         guessed: tuple[Source, ...] = ()
         if suite.security:
             names = {item.security for item in SUITES if item.security}
-            own = [item.uri for item in self._sources if item.suite in names and not self._mirror]
+            own = [] if self._mirror else [item.uri for item in self._sources if item.suite in names]
             if own:
                 sources += (Source(own[0], suite.security),)
             else:

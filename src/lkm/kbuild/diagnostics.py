@@ -22,11 +22,14 @@ _COMPILER = re.compile(
 _SOURCE = re.compile(r"^ *\d* \| (?P<text>.*)$")
 _CLANG_SOURCE = re.compile(r"^\s*\^")
 _MODPOST = re.compile(r"^(?P<severity>ERROR|WARNING): modpost: (?P<text>.*)$")
-_OBJTOOL = re.compile(r"^(?P<path>\S+?\.o): (?P<severity>warning|error): objtool: (?P<text>.*)$")
+# objtool, and up to 6.4 scripts/check-local-export
+_OBJECT = re.compile(r"^(?P<path>\S+?\.o): (?P<severity>warning|error): (?P<text>.*)$")
 _NO_RULE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>No rule to make target .*?)\.?(?:  Stop\.)?$")
 _MAKEFILE = re.compile(r"^(?P<path>[^\s:]+):(?P<line>\d+): \*\*\* (?P<text>.*?)\.?(?:  Stop\.)?$")
 _MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>.*)$")
-_CONSEQUENCE = re.compile(r"\] (?:Error \d+|Terminated|Interrupt|Killed)|Waiting for unfinished jobs")
+_CONSEQUENCE = re.compile(
+    r"\] (?:Error \d+|Terminated|Interrupt|Killed)|Waiting for unfinished jobs|Deleting file "
+)
 _LINKER = re.compile(r"^(?:[\w./-]*\bld(?:\.\w+)?): (?P<text>.*)$")
 _SHELL = re.compile(r"^(?:/bin/)?\w*sh: (?:line )?\d+: (?P<text>.*)$")
 _TOOL = re.compile(r"^(?P<severity>[Ww]arning|[Ee]rror|WARNING|ERROR|FATAL): (?P<text>.*)$")
@@ -136,8 +139,8 @@ class _Parser:
     def _tool(self, line: str) -> bool:
         if match := _MODPOST.match(line):
             return self._add(self._item(match["severity"], match["text"]))
-        if match := _OBJTOOL.match(line):
-            text = f"{self._plain(match['path'])}: objtool: {match['text']}"
+        if match := _OBJECT.match(line):
+            text = f"{self._plain(match['path'])}: {match['text']}"
             return self._add(self._item(match["severity"], text))
         if match := _NO_RULE.match(line):
             return self._add(self._item("error", match["text"]), "")

@@ -199,7 +199,9 @@ def _walk(directory: Path, prefix: str, above: tuple[int, ...]) -> Iterator[tupl
         if not prefix:
             raise BadInputError(f"{directory}: {error.strerror}") from error
         return
-    names = {entry.name for entry in entries}
+    # Kbuild wants a record beside an object that was handed over as it is, and people make an empty one.
+    by_hand = {entry.name for entry in entries if entry.name.endswith(".o.cmd") and _is_empty(entry)}
+    names = {entry.name for entry in entries} - by_hand
     for entry in entries:
         name = entry.name
         try:
@@ -207,11 +209,18 @@ def _walk(directory: Path, prefix: str, above: tuple[int, ...]) -> Iterator[tupl
                 inode = entry.inode() if not entry.is_symlink() else entry.stat().st_ino
                 if not name.startswith(".") and inode not in above and not _LITTER.search(name):
                     yield from _walk(Path(entry.path), f"{prefix}{name}/", (*above, inode))
-            elif not _is_product(name, names) and not _LITTER.search(name):
+            elif name in by_hand or not (_is_product(name, names) or _LITTER.search(name)):
                 entry.stat()  # a dangling link is as good as absent
                 yield prefix + name, entry
         except OSError:
             continue
+
+
+def _is_empty(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _is_product(name: str, names: set[str]) -> bool:

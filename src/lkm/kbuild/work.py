@@ -63,7 +63,7 @@ class Changes:
 def run_in_place(job: Job) -> Work:
     """Builds in the source's own directory, as make by hand would."""
     paths.make_dir(job.place)
-    result = _run_kbuild(job)
+    result = _run_kbuild(job, 0)
     targets = _parse(job, result)
     modules = read_modules(job.mirror.work) if result.status == 0 else ()
     if result.status == 0:
@@ -161,7 +161,7 @@ def _build_fast(
     if isinstance(plan, str):
         return None, replace(record, refused=plan)
     before = {name: _exports(job, name) for name in stale}
-    if not _run_plan(job, plan, before):
+    if not _run_plan(job, plan, before, levels=record.levels):
         return None, record
     record = _remember_fast(job, files, record, plan, start)
     write_record(record, job.record_path)
@@ -194,7 +194,7 @@ def _prove(job: Job, record: Record, stale: tuple[str, ...]) -> str:
     if isinstance(plan, str):
         return plan
     before = {name: _exports(job, name) for name in stale}
-    if not _run_plan(job, plan, before):
+    if not _run_plan(job, plan, before, levels=record.levels):
         return "the saved commands did not work"
     for name in record.modules:
         if (job.mirror.work / name).read_bytes() != (job.modules_path / name).read_bytes():
@@ -202,9 +202,10 @@ def _prove(job: Job, record: Record, stale: tuple[str, ...]) -> str:
     return ""
 
 
-def _run_plan(job: Job, plan: Plan, before: Mapping[str, set[bytes]]) -> bool:
+def _run_plan(job: Job, plan: Plan, before: Mapping[str, set[bytes]], *, levels: int) -> bool:
     """Runs a plan; whether it went through, and each object exports what it exported before."""
-    argv = foreign_command(job, ["/bin/sh", "-c", plan.script], directory=plan.directory)
+    argv = ["/bin/sh", "-c", plan.script]
+    argv = foreign_command(job, argv, directory=plan.directory, levels=levels)
     environment = build_environment(job.mirror.work) | parse_environment(job.environment_path.read_bytes())
     result = process.run_lines(argv, cwd=plan.directory, env=environment, timeout=job.timeout)
     if result.status != 0:
@@ -288,7 +289,7 @@ def _build_clean(job: Job, files: Mapping[str, Stamp], start: int) -> Work:
 def _build(job: Job, files: Mapping[str, Stamp], before: Record, start: int) -> Work:
     """By Kbuild, in a mirror that is up to the source."""
     work = job.mirror.work
-    result = _run_kbuild(job)
+    result = _run_kbuild(job, before.levels)
     targets = _parse(job, result)
     kept = {name: items for name, items in before.targets.items() if name and name not in targets}
     targets = kept | targets
@@ -327,14 +328,14 @@ def _build(job: Job, files: Mapping[str, Stamp], before: Record, start: int) -> 
     return Work(True, made, flatten(targets), How.KBUILD, result.stdout)
 
 
-def _run_kbuild(job: Job) -> process.Result:
+def _run_kbuild(job: Job, levels: int) -> process.Result:
     probe = job.place / "probe.mk"
     write_probe(probe, job.environment_path)
     argv = build_make_argv(
         job.mirror, job.directory, words=job.words, jobs=job.jobs, options=job.place / "options"
     )
     environment = build_environment(job.mirror.work) | {"MAKEFILES": str(probe)}
-    argv = foreign_command(job, argv, directory=job.mirror.work)
+    argv = foreign_command(job, argv, directory=job.mirror.work, levels=levels)
     return process.run_lines(
         argv, cwd=job.mirror.work, env=environment, on_line=job.on_line, timeout=job.timeout
     )

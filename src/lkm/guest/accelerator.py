@@ -1,12 +1,74 @@
 # SPDX-License-Identifier: MIT
-"""Which accelerator works on this machine."""
+"""Which accelerator works on this machine: a real boot decides, once.
+
+`/dev/kvm` can be there, open, create a virtual machine, and still never get a kernel through its early
+boot (nested virtualisation); nothing short of booting one tells.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import platform
+from pathlib import Path
+
+from lkm.errors import LkmError
+from lkm.guest.boot import start_boot
+from lkm.guest.machine import Machine
+from lkm.guest.memory import recall, remember
+from lkm.guest.qemu import Qemu, file_identity
 from lkm.kernel import Kernel
 
+PROBE_TIMEOUT = 6.0  # seconds; with KVM a kernel is up within one
+_KVM = Path("/dev/kvm")
+_KVM_CREATE_VM = 0xAE01  # include/uapi/linux/kvm.h
 
-def find_accelerator(kernel: Kernel) -> str:
-    """`kvm` where a real boot under a time limit showed that it works, else `tcg`."""
-    del kernel
-    return "tcg"
+
+def find_accelerator(kernel: Kernel, qemu: Qemu) -> str:
+    """`kvm` where booting `kernel` with it works within seconds, else `tcg`; remembered for this host.
+
+    The answer holds until the machine boots again, and for this processor, host kernel and QEMU.
+    """
+    if kernel.arch != platform.machine() or not _opens():
+        return "tcg"
+    key = json.dumps([_boot_id(), _processor(), platform.release(), file_identity(qemu.path)])
+    known = recall("accelerator", key)
+    if known is not None:
+        return str(known["accelerator"])
+    accelerator = "kvm" if _boots(kernel, qemu) else "tcg"
+    remember("accelerator", key, {"accelerator": accelerator})
+    return accelerator
+
+
+def _opens() -> bool:
+    """Whether a virtual machine can be created at all: tells most machines without KVM at once."""
+    try:
+        device = os.open(_KVM, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.close(fcntl.ioctl(device, _KVM_CREATE_VM, 0))
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(device)
+
+
+def _boots(kernel: Kernel, qemu: Qemu) -> bool:
+    machine = Machine(qemu, "kvm", 256, 1)
+    try:
+        with start_boot(kernel, machine, "memory-backend-ram", timeout=PROBE_TIMEOUT):
+            return True
+    except LkmError:
+        return False
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -15,6 +15,7 @@ from lkm.guest.agent import build_agent
 from lkm.guest.channel import Say
 from lkm.guest.initramfs import Entry, build_cpio, device, directory, file, link
 from lkm.guest.machine import COMMAND_LINE, Machine
+from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
 from lkm.kernel import Kernel
 from lkm.kernel.image import unpack_image
@@ -26,12 +27,6 @@ BOOT_TIMEOUT = 120.0  # seconds; a big kernel under plain emulation on a busy ma
 def boot_identity(kernel: Kernel) -> dict[str, list[str | int] | None]:
     """What tells the files a boot is made of from other versions of them."""
     return {"image": file_identity(_image(kernel)), "busybox": _optional_identity(find_busybox())}
-
-
-def file_identity(path: Path) -> list[str | int]:
-    """Path, size and time of change: what tells one version of a file from another."""
-    about = path.stat()
-    return [str(path.resolve()), about.st_size, about.st_mtime_ns]
 
 
 def _optional_identity(path: Path | None) -> list[str | int] | None:
@@ -71,20 +66,24 @@ def build_initramfs() -> bytes:
 
 
 @contextmanager
-def start_boot(kernel: Kernel, machine: Machine, memory: str, cmdline: str = "") -> Iterator[Vm]:
+def start_boot(
+    kernel: Kernel, machine: Machine, memory: str, cmdline: str = "", *, timeout: float = BOOT_TIMEOUT
+) -> Iterator[Vm]:
     """Boots `kernel` and gives the guest once its agent is ready; ends it with the block.
 
     `memory` describes QEMU's memory backend.  Raises `BadInputError` where the kernel does not get as
     far as the agent, with the console's last lines.
     """
-    vm = boot(kernel, machine, memory, cmdline)
+    vm = boot(kernel, machine, memory, cmdline, timeout=timeout)
     try:
         yield vm
     finally:
         vm.close()
 
 
-def boot(kernel: Kernel, machine: Machine, memory: str, cmdline: str = "") -> Vm:
+def boot(
+    kernel: Kernel, machine: Machine, memory: str, cmdline: str = "", *, timeout: float = BOOT_TIMEOUT
+) -> Vm:
     """As `start_boot`; the caller closes it."""
     image = _image(kernel)
     words = [*COMMAND_LINE, f"lkm_window={machine.window:#x}", cmdline]
@@ -97,7 +96,7 @@ def boot(kernel: Kernel, machine: Machine, memory: str, cmdline: str = "") -> Vm
         vm = Vm(machine, memory, *more, fds=fds)
     try:
         vm.channel.wake()
-        _wait_ready(vm, kernel)
+        _wait_ready(vm, kernel, timeout)
     except BaseException:
         vm.close()
         raise
@@ -127,18 +126,18 @@ def _boot_image(image: Path) -> Iterator[tuple[int | None, str]]:
         yield fd, f"/proc/self/fd/{fd}"
 
 
-def _wait_ready(vm: Vm, kernel: Kernel) -> None:
-    until = time.monotonic() + BOOT_TIMEOUT
+def _wait_ready(vm: Vm, kernel: Kernel, timeout: float) -> None:
+    until = time.monotonic() + timeout
     try:
         while True:
             frame = vm.next_frame(until)
             if frame is None:
-                what = f"did not boot within {BOOT_TIMEOUT:g} s"
+                what = f"did not boot within {timeout:g} s"
                 break
             if frame.type == Say.READY:
                 return
     except GuestLostError:
-        if not vm.console():
+        if not vm.console() or vm.errors():
             raise vm.failure("start") from None
         what = "ended while it booted"
     last = log_text(parse_console(vm.console())[-8:]).rstrip()

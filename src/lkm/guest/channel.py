@@ -31,6 +31,9 @@ _WAKE = struct.Struct("<qqII64s")
 _IN_HEAD, _IN_TAIL, _OUT_HEAD, _OUT_TAIL, _TIME, _GENERATION, _SIGNAL = 24, 32, 40, 48, 56, 4, 72
 
 
+SIGNAL_WHERE = 255  # no signal: asks the agent where a load or unload is waiting
+
+
 class Ask(IntEnum):
     """Requests, host to agent (`agent/agent.h`)."""
 
@@ -57,6 +60,7 @@ class Say(IntEnum):
     ERR = 69
     EXIT = 70
     DATA = 71
+    STACK = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Channel:
         """Tells a saved guest that it wakes up in a new process: the time, and fresh randomness."""
         seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
         _WAKE.pack_into(self._map, _TIME, seconds, nanoseconds, 0, 64, os.urandom(64))
-        struct.pack_into("<I", self._map, _GENERATION, int.from_bytes(os.urandom(4), "little") | 1)
+        struct.pack_into("<I", self._map, _GENERATION, int.from_bytes(os.urandom(4), "little") or 1)
 
     def signal(self, number: int) -> None:
         """Asks the agent to send a signal to the command that runs."""

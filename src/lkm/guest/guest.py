@@ -14,30 +14,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lkm.errors import BadInputError, GuestLostError, LkmError, MissingError, OutOfTimeError, UsageError
-from lkm.guest.accelerator import find_accelerator
-from lkm.guest.boot import boot
-from lkm.guest.channel import LARGEST, Ask, Frame, Say
-from lkm.guest.ending import find_end, last_words
-from lkm.guest.machine import Machine, find_qemu
+from lkm.errors import BadInputError, LkmError, MissingError, OutOfTimeError, UsageError
+from lkm.guest.channel import LARGEST, Ask, Say
 from lkm.guest.parameters import build_parameters
 from lkm.guest.programs import find_libraries
-from lkm.guest.template import make_template, start_clone
-from lkm.guest.value import End, ExecResult, GuestEnded, LoadedModule, LoadError, Log, Step
-from lkm.guest.vm import Vm
+from lkm.guest.session import Session
+from lkm.guest.shell import run_shell
+from lkm.guest.start import Settings, start_vm
+from lkm.guest.value import ExecResult, LoadedModule, LoadError, Log, Step
 from lkm.kernel import Kernel
-from lkm.klog import Record, parse_kmsg
+from lkm.klog import Record
 from lkm.module import module_name, read_module_bytes
 
 _PIECE = 8 << 20  # bytes of a file in one request
 _KILLED = -1000  # agent/load.c
-_ENVIRONMENT = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "HOME": "/root", "USER": "root", "TERM": "linux"}
+_ENVIRONMENT = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "HOME": "/root", "USER": "root", "TERM": "dumb"}
 _STDIN = "/run/lkm-stdin"
+_GRACE = 5.0  # seconds a command that was killed gets to end
+_ENOENT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A module that is loaded: its name, what the kernel said while it was, and its parameters' values."""
+    """A module that is loaded: its name, and what the kernel said while it was."""
 
     name: str
     log: Log
@@ -45,7 +44,7 @@ class Loaded:
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """Values now, as /sys/module/NAME/parameters gives them."""
+        """Its parameters' values now, as /sys/module/NAME/parameters gives them."""
         return self.guest.parameters(self.name)
 
 
@@ -75,14 +74,10 @@ class Guest:
         self.kernel = kernel
         self.release = kernel.release
         self.timeout = timeout
-        self.on_record = on_record
-        self.cmdline = cmdline
-        self._template = template
-        self._settings = (memory, cpus, accelerator)
-        self._machine: Machine | None = None
-        self._vm: Vm | None = None
-        self._records: list[Record] = []
-        self._ended: GuestEnded | None = None
+        self._on_record = on_record
+        self._settings = Settings(kernel, memory, cpus, cmdline, template, accelerator)
+        self._accelerator = accelerator or ""
+        self._session: Session | None = None
         self._killed = False
 
     def __enter__(self) -> Self:
@@ -97,22 +92,24 @@ class Guest:
     @property
     def accelerator(self) -> str:
         """`tcg` or `kvm`; what was asked for until the guest is started."""
-        return self._machine.accelerator if self._machine else self._settings[2] or ""
+        return self._accelerator
 
     @property
     def alive(self) -> bool:
         """Whether it runs."""
-        return self._vm is not None and self._vm.alive and self._ended is None
+        session = self._session
+        return session is not None and session.ended is None and session.vm.alive
 
     @property
     def pid(self) -> int:
         """Process id of its QEMU."""
-        return self._running().pid
+        return self._running().vm.pid
 
     @property
     def oopsed(self) -> bool:
         """Whether its kernel reported an oops since it was started."""
-        return self._killed or any(_is_oops(record) for record in self._records)
+        records = self._session.records if self._session else ()
+        return self._killed or any(map(_is_oops, records))
 
     def start(self) -> None:
         """Starts it: a clone of the template, or a boot.
@@ -120,23 +117,19 @@ class Guest:
         Raises `MissingError` where QEMU, a compiler or memory is missing, `BadInputError` where the kernel
         does not boot.
         """
-        if self._vm is not None:
-            return
-        memory, cpus, accelerator = self._settings
-        machine = Machine(
-            find_qemu(self.kernel.arch), accelerator or find_accelerator(self.kernel), memory, cpus
-        )
-        self._machine = machine
-        if not self._template:
-            self._vm = boot(self.kernel, machine, "memory-backend-ram", self.cmdline)
-            return
-        template = make_template(self.kernel, machine, cmdline=self.cmdline)
-        self._vm = start_clone(template, machine)
+        if self._session is None:
+            vm = start_vm(self._settings)
+            self.adopt(Session(vm, self.timeout, self._on_record))
+
+    def adopt(self, session: Session) -> None:
+        """Goes on with a guest that runs already (a standby)."""
+        self._session = session
+        self._accelerator = session.vm.machine.accelerator
 
     def close(self) -> None:
-        """Ends it.  May be called again."""
-        if self._vm is not None:
-            self._vm.close()
+        """Ends it.  May be called again; what it logged can still be asked for."""
+        if self._session is not None:
+            self._session.vm.close()
 
     # --- modules ---------------------------------------------------------------------------------
 
@@ -146,8 +139,9 @@ class Guest:
         """Loads a module: init_module(2) with its bytes, whatever was thought of it before.
 
         `module`: a `.ko` file (compressed ones are unpacked here) or its bytes.  `parameters` as for
-        insmod; `values` are added to them (`day=31`).  `name` is for messages only.
+        insmod; `values` are added to them (`day=31`).  `name` is not needed: the module knows its own.
         """
+        del name
         image = module if isinstance(module, bytes) else read_module_bytes(module)
         text = build_parameters(parameters, values).encode()
         head = struct.pack("<II", len(text) + 1, 0) + _padded(text + b"\0")
@@ -155,13 +149,11 @@ class Guest:
             return self._step(Ask.LOAD, head, image)
         path = "/tmp/.lkm-module"
         self.copy_in(image, path)
-        step = self._step(Ask.LOAD_FILE, head, path.encode() + b"\0")
-        self.run(["/bin/rm", "-f", path])
-        return step
+        return self._step(Ask.LOAD_FILE, head, path.encode() + b"\0")
 
     def unload(self, name: str, *, force: bool = False) -> Step:
         """Unloads a module: delete_module(2)."""
-        flags = os.O_TRUNC if force else 0  # O_TRUNC is the system call's word for force
+        flags = os.O_TRUNC if force else 0  # the system call's word for force
         return self._step(Ask.UNLOAD, struct.pack("<II", flags, 0), name.replace("-", "_").encode() + b"\0")
 
     @contextmanager
@@ -170,14 +162,17 @@ class Guest:
     ) -> Iterator[Loaded]:
         """A module loaded for the block and unloaded after it.  Raises `LoadError` where it is refused."""
         name = name or (_name_in(module) if isinstance(module, bytes) else module_name(module.name))
-        before = len(self._records)
-        step = self.load(module, parameters, name=name, **values)
-        log = Log(tuple(self._records[before:]))
+        records = self._running().records
+        before = len(records)
+        step = self.load(module, build_parameters(parameters, values))
+        log = Log(records.since(before))
         if not step.ok:
             raise LoadError(name, step, log)
-        yield Loaded(name, log, self)
-        if self.alive:
-            self.unload(name)
+        try:
+            yield Loaded(name, log, self)
+        finally:
+            if self.alive:
+                self.unload(name)
 
     def modules(self) -> tuple[LoadedModule, ...]:
         """What is loaded, the newest first, as /proc/modules has it."""
@@ -185,25 +180,25 @@ class Guest:
         for line in self.copy_out("/proc/modules").decode().splitlines():
             name, size, count, users, state, *_ = line.split()
             used_by = tuple(user for user in users.split(",") if user not in ("", "-", "[permanent]"))
-            found.append(LoadedModule(name, int(size), int(count), used_by, state, self.parameters(name)))
+            refcount = int(count) if count.isdigit() else 0
+            found.append(LoadedModule(name, int(size), refcount, used_by, state, self.parameters(name)))
         return tuple(found)
 
     def parameters(self, name: str) -> dict[str, str]:
         """Values of a loaded module's parameters, by name; those that nobody may read are left out."""
-        data, status = self._collect(Ask.PARAMETERS, name.encode() + b"\0")
-        if status < 0 and status != -2:  # no parameters: no directory
+        data, status = self._running().collect(Ask.PARAMETERS, name.encode() + b"\0")
+        if status < 0 and status != -_ENOENT:  # one without parameters has no such directory
             raise _os_error(status, f"parameters of {name}")
-        pairs = (item.partition(b"\0") for item in data)
-        return {
-            key.decode(): value.decode("utf-8", "replace").removesuffix("\n")
-            for key, _, value in sorted(pairs)
-        }
+        pairs = (item.partition(b"\0") for item in sorted(data))
+        return {key.decode(): value.decode("utf-8", "replace").removesuffix("\n") for key, _, value in pairs}
 
     def log(self) -> Log:
         """The kernel log since this guest was started."""
+        if self._session is None:
+            return Log()
         if self.alive:
             self._step(Ask.PING)
-        return Log(tuple(self._records))
+        return Log(self._session.records.since())
 
     # --- programs and files ----------------------------------------------------------------------
 
@@ -218,28 +213,21 @@ class Guest:
         argv = ["/bin/busybox", "sh", "-c", command] if isinstance(command, str) else list(command)
         if stdin:
             self.copy_in(stdin, _STDIN)
-        texts = [_STDIN if stdin else "/dev/null", *argv, *(f"{k}={v}" for k, v in _ENVIRONMENT.items())]
-        body = b"".join(text.encode() + b"\0" for text in texts)
-        head = struct.pack("<IHHII", 0, 0, 0, len(argv), len(_ENVIRONMENT))
-        status = self._call(Ask.RUN, head, body)[0]
+        status = self._running().call(Ask.RUN, *_build_run(argv, _ENVIRONMENT, _STDIN if stdin else ""))[0]
         if status < 0:
-            raise self._not_run(argv, status, isinstance(command, str))
+            raise _not_run(argv, status, isinstance(command, str))
         return self._wait_command(argv, timeout if timeout is not None else self.timeout)
 
-    def _not_run(self, argv: Sequence[str], status: int, shell: bool) -> LkmError:
-        if shell and status == -2:
-            return MissingError("the guest has no shell: busybox is not on this machine", hint="lkm doctor")
-        return UsageError(f"{argv[0]}: cannot be run in the guest: {os.strerror(-status)}")
-
     def _wait_command(self, argv: Sequence[str], timeout: float) -> ExecResult:
+        session = self._running()
         out, err = bytearray(), bytearray()
         until = time.monotonic() + timeout
         late = False
         while True:
-            frame = self._next(until, hang=late)
+            frame = session.next(until, hang=late)
             if frame is None:
-                late, until = True, time.monotonic() + 5
-                self._running().channel.signal(signal.SIGKILL)
+                late, until = True, time.monotonic() + _GRACE
+                session.vm.channel.signal(signal.SIGKILL)
             elif frame.type == Say.OUT:
                 out += frame.body
             elif frame.type == Say.ERR:
@@ -249,8 +237,24 @@ class Guest:
         if late:
             raise OutOfTimeError(f"no end after {timeout:g} s in the guest: {' '.join(argv)}")
         status, took = struct.unpack("<qQ", frame.body)
-        code = os.waitstatus_to_exitcode(status)
-        return ExecResult(code if code >= 0 else 128 - code, bytes(out), bytes(err), took / 1e9)
+        return ExecResult(_exit_status(status), bytes(out), bytes(err), took / 1e9)
+
+    def shell(self, stdin: int = 0, stdout: int = 1, command: Sequence[str] | None = None) -> int:
+        """A terminal in the guest: line editing, Ctrl-C, the window's size; returns the shell's status.
+
+        `stdin`, `stdout`: open files of this process, put into raw mode meanwhile where they are a
+        terminal.  `command`: what runs there instead of the shell.
+        """
+        argv = list(command) if command else ["/bin/busybox", "sh", "-l"]
+        environment = _ENVIRONMENT | {"TERM": os.environ.get("TERM") or "linux"}
+
+        def begin(rows: int, columns: int) -> None:
+            asked = _build_run(argv, environment, "", terminal=(rows, columns))
+            status = self._running().call(Ask.RUN, *asked)[0]
+            if status < 0:
+                raise _not_run(argv, status, command is None)
+
+        return _exit_status(run_shell(self._running(), begin, stdin, stdout))
 
     def copy_in(self, source: Path | bytes, destination: str, mode: int | None = None) -> None:
         """Writes a file in the guest, with the directories that it needs; `mode` is the source's own."""
@@ -266,13 +270,13 @@ class Guest:
         view = memoryview(data)
         for at in range(0, max(len(data), 1), _PIECE):
             head = struct.pack("<II", mode, 1 if at else 0)
-            status = self._call(Ask.PUT, head, path, view[at : at + _PIECE])[0]
+            status = self._running().call(Ask.PUT, head, path, view[at : at + _PIECE])[0]
             if status < 0:
                 raise _os_error(status, f"{destination} in the guest")
 
     def copy_out(self, source: str) -> bytes:
         """A file's contents."""
-        data, status = self._collect(Ask.GET, source.encode() + b"\0")
+        data, status = self._running().collect(Ask.GET, source.encode() + b"\0")
         if status < 0:
             raise _os_error(status, f"{source} in the guest")
         return b"".join(data)
@@ -288,89 +292,38 @@ class Guest:
             self.copy_in(library.path, library.target, 0o755)
         return target
 
-    # --- the channel -----------------------------------------------------------------------------
-
-    def _running(self) -> Vm:
-        if self._ended is not None:
-            raise GuestEnded(self._ended.end)
-        if self._vm is None or self._vm.closed:
+    def _running(self) -> Session:
+        if self._session is None or self._session.vm.closed:
             raise UsageError("the guest is not running")
-        return self._vm
+        return self._session
 
     def _step(self, kind: Ask, *parts: bytes) -> Step:
-        status, took = self._call(kind, *parts)
+        status, took = self._running().call(kind, *parts)
         if status == _KILLED:
             self._killed = True
             return Step(False, 0, "killed by an oops", took)
         return Step(status >= 0, max(-status, 0), os.strerror(-status) if status < 0 else "", took)
 
-    def _call(self, kind: Ask, *parts: bytes | memoryview) -> tuple[int, float]:
-        """Asks and waits; status as a system call gives it, and seconds."""
-        self._ask(kind, *parts)
-        return self._done(None)
 
-    def _collect(self, kind: Ask, *parts: bytes) -> tuple[list[bytes], int]:
-        data: list[bytes] = []
-        self._ask(kind, *parts)
-        return data, self._done(data)[0]
+def _build_run(
+    argv: Sequence[str], environment: Mapping[str, str], stdin: str, terminal: tuple[int, int] | None = None
+) -> tuple[bytes, bytes]:
+    """A request to run a program, as agent/command.c reads it."""
+    texts = [stdin or "/dev/null", *argv, *(f"{name}={value}" for name, value in environment.items())]
+    flags, (rows, columns) = (1, terminal) if terminal else (0, (0, 0))
+    head = struct.pack("<IHHII", flags, rows, columns, len(argv), len(environment))
+    return head, b"".join(os.fsencode(text) + b"\0" for text in texts)
 
-    def _ask(self, kind: Ask, *parts: bytes | memoryview) -> None:
-        vm = self._running()
-        until = time.monotonic() + self.timeout
-        while not vm.channel.ask(kind, *parts):
-            if time.monotonic() > until:
-                self._end(End.HANG)
-            time.sleep(0.001)
 
-    def _done(self, data: list[bytes] | None) -> tuple[int, float]:
-        until = time.monotonic() + self.timeout
-        while True:
-            frame = self._next(until)
-            assert frame is not None
-            if frame.type == Say.DONE:
-                status, took = struct.unpack("<qQ", frame.body)
-                return status, took / 1e9
-            if frame.type == Say.DATA and data is not None:
-                data.append(frame.body)
+def _exit_status(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
-    def _next(self, until: float, *, hang: bool = True) -> Frame | None:
-        """The next frame that is not a log record; those are noted here.  None where `until` came first."""
-        vm = self._running()
-        while True:
-            try:
-                frame = vm.next_frame(until)
-            except GuestLostError:
-                self._end(None)
-            if frame is None:
-                if hang:
-                    self._end(End.HANG)
-                return None
-            if frame.type != Say.LOG:
-                return frame
-            self._note(frame.body)
 
-    def _note(self, body: bytes) -> None:
-        try:
-            record = parse_kmsg(body)
-        except ValueError:
-            return
-        self._records.append(record)
-        if self.on_record is not None:
-            self.on_record(record)
-
-    def _end(self, end: End | None) -> None:
-        """Finds out how the guest ended, ends it, and raises what says so."""
-        vm = self._running()
-        found = find_end(vm, end)
-        words = last_words(vm, self._records)
-        detail = vm.errors() if found is End.GUEST_LOST else ""
-        self._ended = GuestEnded(found, words, detail)
-        self._records += words
-        if self.on_record is not None:
-            for record in words:
-                self.on_record(record)
-        vm.kill()
-        raise self._ended
+def _not_run(argv: Sequence[str], status: int, shell: bool) -> LkmError:
+    if shell and status == -_ENOENT:
+        return MissingError("the guest has no shell: busybox is not on this machine", hint="lkm doctor")
+    return UsageError(f"{argv[0]}: cannot be run in the guest: {os.strerror(-status)}")
 
 
 def _padded(data: bytes) -> bytes:
@@ -387,18 +340,28 @@ def _name_in(image: bytes) -> str:
     return image[at + 6 : image.find(b"\0", at + 6)].decode("ascii", "replace") if at >= 0 else "module"
 
 
+# What an oops begins with (arch/x86: show_fault_oops, die, exc_*; lib/bug.c; arm64, riscv: die); the text
+# alone, since the levels differ.
 _OOPS_STARTS = (
     "BUG: ",
     "Oops: ",
+    "Oops - ",
     "kernel BUG at ",
     "general protection fault",
     "divide error: ",
     "invalid opcode: ",
     "stack segment: ",
-    "int3: ",
     "Internal error: ",
+    "Unable to handle kernel ",
+)
+# Reports that begin so and kill nobody.
+_NOT_OOPS_STARTS = (
+    "BUG: soft lockup",
+    "BUG: workqueue lockup",
+    "BUG: sleeping function",
+    "BUG: scheduling while",
 )
 
 
 def _is_oops(record: Record) -> bool:
-    return record.level <= 2 and record.text.startswith(_OOPS_STARTS)
+    return record.text.startswith(_OOPS_STARTS) and not record.text.startswith(_NOT_OOPS_STARTS)

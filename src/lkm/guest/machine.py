@@ -6,9 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lkm.errors import MissingError
 from lkm.guest.channel import WINDOW
-from lkm.process import find_program
+from lkm.guest.qemu import Qemu
 
 # Where the channel's window lies: QEMU puts a memory device above 4 GiB at a multiple of 1 GiB behind the
 # memory there (hw/i386/pc.c, pc_memory_init: 3.5 GiB of memory stay below where there is more).
@@ -36,7 +35,7 @@ COMMAND_LINE = (
 class Machine:
     """What is emulated: `memory` in MiB; `accelerator` is `tcg` or `kvm`."""
 
-    qemu: Path
+    qemu: Qemu
     accelerator: str
     memory: int
     cpus: int
@@ -63,15 +62,6 @@ class Ends:
     console: int
 
 
-def find_qemu(arch: str) -> Path:
-    """QEMU for that machine (`uname -m`); raises `MissingError` where it is not installed."""
-    name = f"qemu-system-{arch}"
-    found = find_program(name)
-    if found is None:
-        raise MissingError(f"{name} is not on this machine", hint="lkm doctor")
-    return found
-
-
 def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
     """QEMU's command line without what tells a boot from a clone; `memory` describes the backend `ram`.
 
@@ -79,7 +69,7 @@ def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
     own window.
     """
     words = f"""
-        -nodefaults -no-user-config -display none -no-reboot
+        -no-reboot
         -machine pc,usb=off,vmport=off,smm=off,hpet=off,graphics=off,memory-backend=ram
         -accel {machine.accelerator} -cpu {machine.cpu} -smp {machine.cpus}
         -m {machine.memory}M,slots=1,maxmem={machine.memory + (WINDOW >> 20)}M
@@ -90,10 +80,7 @@ def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
         -chardev socket,id=bell,fd={ends.bell} -device isa-debugcon,iobase={BELL_PORT:#x},chardev=bell
         -chardev socket,id=monitor,fd={ends.monitor} -mon chardev=monitor,mode=control
     """
-    return [str(machine.qemu), *words.split(), "-sandbox", _SANDBOX]
-
-
-_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+    return [*machine.qemu.argv, *words.split()]
 
 
 def escape(value: Path | str) -> str:

@@ -50,7 +50,7 @@ class Qmp:
         return self._count
 
     def call(self, command: str, *, timeout: float = 10.0, fd: int | None = None, **arguments: Any) -> Any:
-        """Sends and waits for the answer; raises `LkmError` where QEMU refuses, `GuestLostError` once it ended."""
+        """The answer; raises `LkmError` where QEMU refuses, `GuestLostError` once it ended."""
         return self.answer(self.send(command, fd=fd, **arguments), timeout=timeout)
 
     def answer(self, number: int, *, timeout: float = 10.0) -> Any:

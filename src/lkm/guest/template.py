@@ -23,9 +23,10 @@ from typing import Any
 
 from lkm.errors import MissingError, OutOfTimeError
 from lkm.guest.agent import agent_key
-from lkm.guest.boot import boot_identity, file_identity, start_boot
+from lkm.guest.boot import boot_identity, start_boot
 from lkm.guest.channel import Channel
 from lkm.guest.machine import COMMAND_LINE, Ends, Machine, build_argv, escape
+from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
 from lkm.kernel import Kernel
 from lkm.paths import cache_dir, locked, new_directory
@@ -81,7 +82,7 @@ def build_key(kernel: Kernel, machine: Machine, cmdline: str) -> tuple[str, dict
         "schema": SCHEMA,
         # descriptors have no meaning here; the words around them do
         "argv": build_argv(machine, Ends(0, 0, 0, 0), "ram"),
-        "qemu": file_identity(machine.qemu),
+        "qemu": file_identity(machine.qemu.path),
         "command_line": [*COMMAND_LINE, cmdline],
         "agent": agent_key(),
         **boot_identity(kernel),
@@ -113,13 +114,13 @@ def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew:
                 "schema": SCHEMA,
                 "kernel": kernel.name,
                 "release": kernel.release,
-                "machine": {**asdict(machine), "qemu": str(machine.qemu)},
+                "machine": asdict(machine),
                 "parts": parts,
                 "boot_id": _boot_id(),
                 "files": {name: asdict(_mark(part / name)) for name in ("mem", "state")},
             }
             (part / _LOCK).touch()
-            (part / "meta.json").write_text(json.dumps(meta, indent=1))
+            (part / "meta.json").write_text(json.dumps(meta, indent=1, default=str))
     found = find_template(path)
     if found is None:
         raise MissingError(
@@ -181,7 +182,7 @@ def _is_whole(path: Path, meta: dict[str, Any], marks: dict[str, _FileMark]) -> 
         return False
     meta |= {"boot_id": _boot_id(), "files": {name: asdict(mark) for name, mark in new.items()}}
     part = path / f".meta.{os.getpid()}"
-    part.write_text(json.dumps(meta, indent=1))
+    part.write_text(json.dumps(meta, indent=1, default=str))
     part.rename(path / "meta.json")
     return True
 

@@ -85,6 +85,7 @@ class Vm:
         fds: Sequence[int] = (),
         channel: Channel | None = None,
     ) -> None:
+        self.machine = machine
         self.channel = channel or Channel()
         self._console = os.memfd_create("lkm-console", os.MFD_CLOEXEC)
         self._errors = os.memfd_create("lkm-qemu", os.MFD_CLOEXEC)
@@ -107,6 +108,16 @@ class Vm:
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
         self._poll.register(self._pidfd, select.POLLIN)
+
+    @property
+    def bell(self) -> int:
+        """Readable where the agent wants us to look."""
+        return self._bell.fileno()
+
+    @property
+    def process_fd(self) -> int:
+        """Readable once QEMU ended."""
+        return self._pidfd
 
     @property
     def pid(self) -> int:
@@ -133,11 +144,11 @@ class Vm:
                     raise GuestLostError("QEMU ended")
                 return frame
             wait = until - time.monotonic()
-            if wait <= 0:
-                return None
-            for fd, event in self._poll.poll(min(wait, 1.0) * 1000):
+            for fd, event in self._poll.poll(max(min(wait, 1.0), 0) * 1000):
                 if fd == self._bell.fileno():
                     self._hear(event)
+            if wait <= 0:
+                return self.channel.take()
 
     def _hear(self, event: int) -> None:
         """Takes the doorbell's bytes; they say only `look`."""

@@ -52,7 +52,7 @@ enum {
 };
 enum {
 	SAY_READY = 65, SAY_LOG = 66, SAY_DONE = 67, SAY_OUT = 68, SAY_ERR = 69, SAY_EXIT = 70,
-	SAY_DATA = 71, SAY_OVERRUN = 72,
+	SAY_DATA = 71, SAY_STACK = 72,
 };
 
 struct frame {
@@ -74,6 +74,7 @@ u32 channel_generation(void);                /* changes when a saved guest wakes
 const struct timespec *channel_time(void);
 u8 *channel_seed(u32 *size);
 u32 channel_signal(void);                    /* signal the host wants sent to the command, or 0 */
+#define SIGNAL_WHERE 255                     /* none of those: say where the worker waits */
 
 /* --- load.c ---------------------------------------------------------------------------------- */
 
@@ -102,6 +103,7 @@ void command_rest(i64 nanoseconds);
 /* --- agent.c --------------------------------------------------------------------------------- */
 
 int log_drain(void); /* sends what the kernel logged; 1 where there was something */
+void say_stack(long pid);
 
 /* --- system calls and memory ----------------------------------------------------------------- */
 

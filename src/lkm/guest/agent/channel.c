@@ -11,7 +11,7 @@
 
 struct header {
 	u32 magic;
-	u32 generation;
+	volatile u32 generation;
 	u64 in_size, out_size;    /* bytes of each ring; in follows the header page, out follows in */
 	volatile u64 in_head;     /* bytes the host wrote, ever */
 	volatile u64 in_tail;     /* bytes the agent took */

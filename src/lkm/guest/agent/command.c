@@ -249,7 +249,7 @@ int command_serve(void)
 
 	if (!command.pid)
 		return 0;
-	if (number) /* the session it leads, so what it started ends too */
+	if (number && number != SIGNAL_WHERE) /* the session it leads, so what it started ends too */
 		sys2(SYS_kill, -command.pid, number);
 	while ((pid = sys4(SYS_wait4, -1, &status, 1 /* WNOHANG */, 0)) > 0) {
 		if (pid == command.pid) {

@@ -22,12 +22,12 @@ static void wait_on(volatile u32 *word, u32 value, i64 nanoseconds)
 {
 	struct timespec limit = { 0, nanoseconds };
 
-	sys4(SYS_futex, word, 0 /* FUTEX_WAIT */, value, nanoseconds ? &limit : 0);
+	sys4(SYS_futex, word, 128 /* FUTEX_WAIT_PRIVATE */, value, nanoseconds ? &limit : 0);
 }
 
 static void wake(volatile u32 *word)
 {
-	sys3(SYS_futex, word, 1 /* FUTEX_WAKE */, 1);
+	sys3(SYS_futex, word, 129 /* FUTEX_WAKE_PRIVATE */, 1);
 }
 
 static void work(void)
@@ -74,6 +74,8 @@ static void do_job(long call, long a, long b, long c)
 			break;
 		if (log_drain())
 			ring();
+		if (channel_signal() == SIGNAL_WHERE)
+			say_stack(worker);
 		if (sys4(SYS_wait4, worker, 0, 1 /* WNOHANG */, 0) == worker) {
 			worker_start();
 			job.status = KILLED;

@@ -230,6 +230,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+class Fakes:
+    """The makers of made-up kernels' parts."""
+
+    image = staticmethod(fake_image)
+    config = staticmethod(fake_config)
+    build = staticmethod(fake_build)
+
+
+@pytest.fixture
+def fakes() -> Fakes:
+    """Makers of an image, a configuration, a headers package."""
+    return Fakes()
+
+
 @pytest.fixture
 def compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Puts compilers and tools that only say their version first on PATH."""

@@ -222,10 +222,10 @@ def _no_headers(kernel: Kernel) -> LkmError:
             f"{kernel.name}: an image alone can boot, but nothing can be built against it",
             hint="give the kernel's build directory: --kernel DIR",
         )
-    return MissingError(
-        f"{kernel.name}: no headers, so that nothing can be built against it",
-        hint="lkm kernel list shows which kernels can build",
-    )
+    hint = "lkm kernel list shows which kernels can build"
+    if kernel.origin is Origin.DIRECTORY:
+        hint = f"unpack all headers of {kernel.release} there too (linux-headers-*, -common, linux-kbuild-*)"
+    return MissingError(f"{kernel.name}: no headers, so that nothing can be built against it", hint=hint)
 
 
 def _fetch_compiler(

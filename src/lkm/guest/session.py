@@ -96,7 +96,7 @@ class Session:
                 data.append(frame.body)
 
     def _ask_where(self) -> bool:
-        """Of a call that does not return though the kernel lives, the agent says where it waits, if it can."""
+        """Where a call does not return though the kernel lives: the agent says where it waits."""
         self.vm.channel.signal(SIGNAL_WHERE)
         until = time.monotonic() + _WHERE
         try:

@@ -88,6 +88,7 @@ class Vm:
         self.machine = machine
         self.channel = channel or Channel()
         self._console = os.memfd_create("lkm-console", os.MFD_CLOEXEC)
+        self._console_start = 0
         self._errors = os.memfd_create("lkm-qemu", os.MFD_CLOEXEC)
         self._bell, bell = socket.socketpair()
         ours, monitor = socket.socketpair()
@@ -164,7 +165,12 @@ class Vm:
 
     def console(self) -> bytes:
         """All the serial console showed."""
-        return os.pread(self._console, os.fstat(self._console).st_size, 0)
+        size = os.fstat(self._console).st_size
+        return os.pread(self._console, size - self._console_start, self._console_start)
+
+    def forget_console(self) -> None:
+        """From now on the console begins here."""
+        self._console_start = os.fstat(self._console).st_size
 
     def errors(self) -> str:
         """What QEMU itself said."""

@@ -16,7 +16,7 @@ MAX_DIAGNOSTICS = 2000
 # `path:line:column: warning: text [-Woption]`; the column is absent in some, the option in many.
 _COMPILER = re.compile(
     r"^(?P<path>[^\s:][^:]*):(?P<line>\d+):(?:(?P<column>\d+):)? "
-    r"(?P<severity>fatal error|error|warning|note): (?P<text>.*?)"
+    r"(?P<severity>fatal error|[Ee]rror|[Ww]arning|note): (?P<text>.*?)"
     r"(?: \[(?P<option>-[\w=,+-]+)\])?$"
 )
 _SOURCE = re.compile(r"^ *\d* \| (?P<text>.*)$")
@@ -30,10 +30,14 @@ _MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>.*)$")
 _CONSEQUENCE = re.compile(
     r"\] (?:Error \d+|Terminated|Interrupt|Killed)|Waiting for unfinished jobs|Deleting file "
 )
+_LINKER_AT = re.compile(
+    r"^(?P<path>[^\s:][^:]*):(?P<line>\d+): (?P<text>(?:multiple definition|undefined ref).*)$"
+)
 _LINKER = re.compile(r"^(?:[\w./-]*\bld(?:\.\w+)?): (?P<text>.*)$")
 _SHELL = re.compile(r"^(?:/bin/)?\w*sh: (?:line )?\d+: (?P<text>.*)$")
 _TOOL = re.compile(r"^(?P<severity>[Ww]arning|[Ee]rror|WARNING|ERROR|FATAL): (?P<text>.*)$")
 _COMPILER_DIFFERS = re.compile(r"^  (?:The kernel was built by|You are using): ")
+_IN_MACRO = re.compile(r"in (?:expansion|definition) of macro ")
 _MADE = re.compile(r"(?P<path>[\w./+-]+)\.k?o\b")
 # Kbuild's short log: which file the lines that follow are about.
 _TARGET = re.compile(
@@ -49,18 +53,22 @@ def parse_log(
     real_path: Callable[[str], Path],
     work: Path | None = None,
     target: str = "",
+    own: Path | None = None,
 ) -> Targets:
     """The diagnostics of a build's log, by the target Kbuild named before them ("" where none).
 
     Every target that the log names is there, most with no diagnostics; `work`, Kbuild's directory, is cut
     off their names and out of what tools say.  `target`: what the first lines are about.  `real_path` turns
-    a path as printed into the source file's own.  Hostile input is bounded: lines of more than 4096
-    characters are cut, 2000 diagnostics are kept.
+    a path as printed into the source file's own.  What a macro of the kernel's headers led to is told at the
+    line below `own` that uses the macro (the log has the rest).  Hostile input is bounded: lines of more
+    than 4096 characters are cut, 2000 diagnostics are kept.
     """
     parser = _Parser(real_path, f"{work}/" if work is not None else "", target)
     for line in lines:
         parser.feed(line.rstrip("\n")[:MAX_LINE])
-    return parser.targets
+    if own is None:
+        return parser.targets
+    return {name: _at_own_lines(items, own) for name, items in parser.targets.items()}
 
 
 def flatten(targets: Targets) -> tuple[Diagnostic, ...]:
@@ -74,6 +82,44 @@ def flatten(targets: Targets) -> tuple[Diagnostic, ...]:
         for item in targets[name]:
             seen.setdefault(item)
     return tuple(seen)
+
+
+def _at_own_lines(items: list[Diagnostic], own: Path) -> list[Diagnostic]:
+    """Messages about the inside of a header's macro, moved to the person's line that uses the macro."""
+    moved: list[Diagnostic] = []
+    for group in _groups(items):
+        first, *notes = group
+        uses = [note for note in notes if _is_below(note.path, own) and _IN_MACRO.match(note.text)]
+        if _is_below(first.path, own) or not uses:
+            moved += group
+            continue
+        place = uses[-1]
+        moved.append(
+            replace(
+                first,
+                path=place.path,
+                line=place.line,
+                column=place.column,
+                source_line=place.source_line,
+            )
+        )
+        moved += [note for note in notes if not _IN_MACRO.match(note.text)]
+    return moved
+
+
+def _groups(items: Iterable[Diagnostic]) -> list[list[Diagnostic]]:
+    """Each error or warning with the notes that follow it."""
+    groups: list[list[Diagnostic]] = []
+    for item in items:
+        if item.severity is Severity.NOTE and groups:
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
+
+
+def _is_below(path: Path | None, own: Path) -> bool:
+    return path is not None and path.is_relative_to(own)
 
 
 def _rank(target: str) -> int:
@@ -114,7 +160,7 @@ class _Parser:
         match = _COMPILER.match(line)
         if match is None:
             return False
-        severity = match["severity"].removeprefix("fatal ")
+        severity = match["severity"].lower().removeprefix("fatal ")
         item = Diagnostic(
             self._real_path(match["path"]),
             int(match["line"]),
@@ -143,7 +189,7 @@ class _Parser:
             text = f"{self._plain(match['path'])}: {match['text']}"
             return self._add(self._item(match["severity"], text))
         if match := _NO_RULE.match(line):
-            return self._add(self._item("error", match["text"]), "")
+            return self._add(self._item("error", match["text"].partition(", needed by")[0]), "")
         if match := _MAKEFILE.match(line):
             path = self._real_path(match["path"])
             return self._add(Diagnostic(path, int(match["line"]), 0, Severity.ERROR, match["text"]), "")
@@ -151,7 +197,10 @@ class _Parser:
             return bool(_CONSEQUENCE.search(match["text"])) or self._add(
                 self._item("error", match["text"]), ""
             )
-        if match := _LINKER.match(line):
+        if match := _LINKER_AT.match(line):
+            path, text = self._real_path(match["path"]), self._plain(match["text"])
+            return self._add(Diagnostic(path, int(match["line"]), 0, Severity.ERROR, text))
+        if (match := _LINKER.match(line)) and not match["text"].endswith(":"):
             severity = "warning" if "warning:" in match["text"] else "error"
             return self._add(self._item(severity, match["text"]))
         if match := _SHELL.match(line):
@@ -164,7 +213,7 @@ class _Parser:
         """A further line of Kbuild's remark that the compiler is not the one the kernel was built with."""
         items = self.targets.get(self._target)
         if items and _COMPILER_DIFFERS.match(line):
-            items[-1] = replace(items[-1], text=f"{items[-1].text}; {line.strip()}")
+            items[-1] = replace(items[-1], text=f"{items[-1].text}; {' '.join(line.split())}")
             return True
         return False
 

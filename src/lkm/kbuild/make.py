@@ -120,8 +120,18 @@ def build_make_argv(
     flags = dict(words)
     for name in ("KCFLAGS", "KAFLAGS"):
         flags[name] = " ".join([*maps, *([words[name]] if words.get(name) else [])])
-    settings = [f"{name}={value}" for name, value in flags.items() if value]
-    return ["make", "-C", str(build), f"M={mirror.work}", f"-j{jobs}", "-Otarget", *settings, "modules"]
+    settings = [f"{name}={value}" for name, value in flags.items() if value or name in words]
+    return [
+        "make",
+        "--no-print-directory",
+        "-C",
+        str(build),
+        f"M={mirror.work}",
+        f"-j{jobs}",
+        "-Otarget",
+        *settings,
+        "modules",
+    ]
 
 
 def write_probe(path: Path, environment: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -21,9 +22,11 @@ from lkm.kbuild.make import build_environment, build_make_argv, parse_environmen
 from lkm.kbuild.mirror import Stamp, compare, link_above, scan, sync
 from lkm.kbuild.outcome import publish, read_modules, remove_stale
 from lkm.kbuild.record import Record, is_same, read_record, read_stamp, read_stamps, write_record
+from lkm.kbuild.source import find_kbuild_file
 from lkm.kbuild.toolchain import foreign_command
 from lkm.kbuild.value import Diagnostic, How, Severity
 
+_MISSING = re.compile(r"No rule to make target '(?P<stem>[^']+)\.o'$")
 # Files that no build without rules of its own reads.
 _ASIDE = (".md", ".rst", ".txt", ".py", ".toml", ".yml", ".yaml", ".json", ".patch", ".log")
 
@@ -255,7 +258,7 @@ def _remember_fast(job: Job, files: Mapping[str, Stamp], record: Record, plan: P
     for target, log in plan.logs.items():
         if log.exists():
             lines = log.read_text(errors="replace").splitlines()
-            targets |= parse_log(lines, real_path=job.real_path, work=job.mirror.work, target=target)
+            targets |= _parse_lines(job, lines, target)
     work = job.mirror.work
     made = publish([work / name for name in record.modules], work=work, to=job.modules_path)
     return replace(
@@ -344,10 +347,31 @@ def _run_kbuild(job: Job, levels: int) -> process.Result:
 def _parse(job: Job, result: process.Result) -> Targets:
     """The diagnostics of a log; a failure that nothing understood speaks of is told by its last words."""
     lines = result.stdout.splitlines()
-    targets = parse_log(lines, real_path=job.real_path, work=job.mirror.work)
+    targets = _parse_lines(job, lines)
+    targets[""] = [_place_missing(job, item) for item in targets.get("", [])]
     failed = result.status != 0
     if failed and not any(item.severity is Severity.ERROR for item in flatten(targets)):
         last = [line.strip() for line in lines if line.strip()][-3:]
         text = "; ".join(last) or f"make ended with status {result.status}"
         targets.setdefault("", []).append(Diagnostic(None, 0, 0, Severity.ERROR, text))
     return targets
+
+
+def _parse_lines(job: Job, lines: list[str], target: str = "") -> Targets:
+    return parse_log(
+        lines, real_path=job.real_path, work=job.mirror.work, target=target, own=job.mirror.source
+    )
+
+
+def _place_missing(job: Job, item: Diagnostic) -> Diagnostic:
+    """A file that is not there, told at the line of the Kbuild file that names it."""
+    match = _MISSING.match(item.text)
+    if match is None or item.path is not None:
+        return item
+    directory, _, name = match["stem"].rpartition("/")
+    kbuild = find_kbuild_file(job.mirror.directory / directory) if job.mirror.only is None else None
+    lines = kbuild.read_text(errors="replace").splitlines() if kbuild is not None else []
+    named = re.compile(rf"(?<![\w/.-]){re.escape(name)}\.o\b")
+    number = next((number for number, line in enumerate(lines, 1) if named.search(line)), 0)
+    text = f"{item.text}: there is no {match['stem']}.c"
+    return replace(item, path=kbuild, line=number, text=text, source_line=lines[number - 1] if number else "")

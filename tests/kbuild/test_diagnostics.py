@@ -2,12 +2,13 @@
 """Diagnostics out of logs of real builds.
 
 Each `logs/SCENARIO-SERIES.log` is what Kbuild of Debian's 6.1 (gcc-12) or 7.3 (gcc-14) said of a source made
-for that scenario, with the work directory written as /work and the kernel's as /usr/src; `.expected` beside it
-is what is to be read out of it, a line each.
+for that scenario, with the work directory written as /work and the kernel's as /usr/src; `.expected` beside
+it is what is to be read out of it, a line each.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,9 @@ def test_a_log_cut_anywhere_keeps_what_was_understood(log: Path) -> None:
 
     text = log.read_text()
     counts = [count(text[:end]) for end in range(0, len(text), 97)]
-    assert counts == sorted(counts)
-    assert count(text) - 1 <= counts[-1] <= count(text)
+    # Half a line may be read as something else: by one at most.
+    assert all(later >= earlier - 1 for earlier, later in pairwise(counts))
+    assert abs(counts[-1] - count(text)) <= 1
 
 
 def test_both_kernels_tell_of_the_same_scenarios() -> None:

@@ -19,6 +19,7 @@ from lkm.paths import cache_dir
 SCHEMA = 1
 FILE_NAME = "toolchain.json"
 _ROOT = "root"
+_TOPS = ("usr", "etc")
 _LINKS = ("bin", "sbin", "lib", "lib64")
 # A `/` that is no mount point (chroot) cannot be made private, which bubblewrap begins with
 # (bubblewrap.c: "Failed to make / slave"), and the kernel refuses user namespaces there (user_namespace.c,
@@ -92,22 +93,47 @@ def toolchain_command(
             f"bubblewrap (bwrap) is not on this machine; {toolchain.compiler} runs in it",
             hint="lkm doctor --fix, or apt-get install bubblewrap",
         )
-    binds = dict.fromkeys(_with_targets([*find_places(kernel), *readable]), "--ro-bind")
-    binds |= dict.fromkeys(_with_targets(writable), "--bind")
-    options = ["--die-with-parent", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
-    options += ["--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
-    options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/var/tmp"]
-    options += build_mounts(toolchain.root, list(binds))
+    root = toolchain.root
+    seen = [
+        place for path in _with_targets([*find_places(kernel), *readable]) for place in _spread(path, root)
+    ]
+    # A path below a directory that was spread may be gone by the time it is bound.
+    binds = dict.fromkeys(seen, "--ro-bind-try") | dict.fromkeys(_with_targets(writable), "--bind")
+    options = build_mounts(root, list(binds))
     for path in sorted(binds):
         options += [binds[path], str(path), str(path)]
     for key, value in _ENVIRONMENT.items():
         options += ["--setenv", key, value]
-    command = [str(program), *options, "--chdir", str(cwd), "--", *argv]
+    return build_cage(program, [*options, "--chdir", str(cwd)], argv)
+
+
+def build_cage(program: Path, options: Sequence[str], argv: Sequence[str]) -> list[str]:
+    """The command line of bubblewrap around `argv`; `options` say what is seen inside."""
+    command = [str(program), "--die-with-parent", *_ALONE, "--tmpfs", "/tmp", *options, "--", *argv]
     if _is_mount_point_root():
         return command
     return ["unshare", "--mount", "--propagation", "unchanged", "--", "sh", "-c", _REROOT, "/mnt", *command]
 
 
+def find_cage_problem() -> str:
+    """Why nothing can be run under a fetched compiler on this machine, or ""; starts bubblewrap to see."""
+    from lkm import process
+
+    program = find_tool("bwrap")
+    if program is None:
+        return "bubblewrap (bwrap) is not on this machine"
+    result = process.run(build_cage(program, ["--ro-bind", "/usr", "/usr", *_links()], ["true"]), timeout=20)
+    return "" if result.status == 0 else (result.stderr.strip() or f"bwrap ended with status {result.status}")
+
+
+def _links() -> list[str]:
+    return [word for link in _LINKS for word in ("--symlink", f"usr/{link}", f"/{link}")]
+
+
+_ALONE = (
+    *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"),
+)
 # DEB_BUILD_ARCH: Debian's headers ask dpkg for it otherwise, which is not in the toolchain.
 _ENVIRONMENT = {"PATH": "/usr/bin:/usr/sbin", "HOME": "/tmp", "TMPDIR": "/tmp", "DEB_BUILD_ARCH": ""}
 
@@ -127,6 +153,23 @@ def find_places(kernel: Kernel) -> list[Path]:
     return [path for path in dict.fromkeys(places) if path.exists()]
 
 
+def _spread(path: Path, root: Path) -> list[Path]:
+    """`path`, or what is in it where binding all of it would hide the toolchain, /tmp, /proc or /dev."""
+    top = path.parts[1] if len(path.parts) > 1 else ""
+    if top in ("proc", "dev", "sys"):
+        return []
+    if path in (Path("/"), Path("/tmp")):
+        return [place for entry in path.iterdir() for place in _spread(entry, root)]
+    if top not in (*_TOPS, *_LINKS):
+        return [path]
+    inside = root.joinpath("usr" if top in _LINKS else "", *path.parts[1:])
+    if not os.path.lexists(inside):
+        return [path]
+    if path.is_dir() and not path.is_symlink() and not inside.is_symlink():
+        return [place for entry in path.iterdir() for place in _spread(entry, root)]
+    return []
+
+
 def _with_targets(paths: Sequence[Path]) -> list[Path]:
     """The paths, and where links on their way lead: both names must work inside."""
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links must stay
@@ -139,9 +182,7 @@ def build_mounts(root: Path, paths: Sequence[Path]) -> list[str]:
     A directory that has one of `paths` below it is made anew and its entries are bound one by one, since
     nothing can be mounted on a place that is missing in a directory bound to be read.
     """
-    options = []
-    for link in _LINKS:
-        options += ["--symlink", f"usr/{link}", f"/{link}"]
+    options = _links()
     taken = {Path("/", *path.parts[1:]) for path in paths}
     above = {parent for path in taken for parent in path.parents}
 
@@ -158,9 +199,9 @@ def build_mounts(root: Path, paths: Sequence[Path]) -> list[str]:
         else:
             options.extend(["--ro-bind", str(source), str(place)])
 
-    for top in ("/usr", "/etc"):
-        if (root / top[1:]).is_dir():
-            lay(Path(top))
+    for top in _TOPS:
+        if (root / top).is_dir():
+            lay(Path("/", top))
     return options
 
 

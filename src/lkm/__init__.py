@@ -26,11 +26,12 @@ if TYPE_CHECKING:
         UsageError,
     )
     from lkm.guest import Guest, Standby
-    from lkm.kbuild import Built, Diagnostic, build, new_module
+    from lkm.job import Job, Listener, Outcome, RunResult, run
+    from lkm.kbuild import Built, Diagnostic, new_module
+    from lkm.kbuild.build import build
     from lkm.kernel import Kernel, Toolchain, add_kernel, find_kernel, list_kernels, remove_kernel
     from lkm.klog import Record
     from lkm.module import Module, read_module
-    from lkm.job import Job, Listener, Outcome, RunResult, run
 
 _WHERE = {
     "errors": (
@@ -56,7 +57,9 @@ __all__ = [
     "Diagnostic",
     "Guest",
     "GuestLostError",
+    "Job",
     "Kernel",
+    "Listener",
     "LkmError",
     "MissingError",
     "Module",

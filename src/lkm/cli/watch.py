@@ -87,7 +87,7 @@ def _watch(sources: list[Path], parameters: list[str], kernel: Kernel, job: Job)
             names = sorted({Path(path).name for _, path in changes})
             common.note(f"— {time.strftime('%H:%M:%S')} {', '.join(names)}", bold=True)
             last = _once(sources, parameters, kernel, job, last, standby=standby)
-            standby.renew()
+            standby.start()
 
 
 def _once(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError, UsageError
-from lkm.guest import End, ExecResult, Guest, GuestEnded
+from lkm.guest import End, ExecResult, Guest, GuestEnded, Standby
 from lkm.job.explain import explain_load
 from lkm.job.order import LoadPlan, plan_load
 from lkm.job.parameters import assign_parameters
@@ -36,21 +36,25 @@ def run(
     parameters: Sequence[str] = (),
     job: Job | None = None,
     listener: Listener | None = None,
+    standby: Standby | None = None,
 ) -> RunResult:
     """Builds, loads, runs, unloads `sources` (module sources or `.ko` files) in a guest of `kernel`.
 
-    `parameters`: `name=value` words.  Whatever the modules do is the result's outcome; raises
+    `parameters`: `name=value` words.  `standby`: takes its guest, one of the same kernel and settings, where
+    it has one ready.  Whatever the modules do is the result's outcome; raises
     `UsageError` for what was asked wrongly, `BadInputError` for a file that is no module, `MissingError`
     for what this machine lacks.
     """
-    return _Run(kernel, job or Job(), listener or Listener()).run([Path(one) for one in sources], parameters)
+    the_run = _Run(kernel, job or Job(), listener or Listener(), standby)
+    return the_run.run([Path(one) for one in sources], parameters)
 
 
 class _Run:
     """One run as it goes on; what is known so far is here."""
 
-    def __init__(self, kernel: Kernel, job: Job, listener: Listener) -> None:
+    def __init__(self, kernel: Kernel, job: Job, listener: Listener, standby: Standby | None) -> None:
         self.kernel = kernel
+        self.standby = standby
         self.job = job
         self.listener = listener
         self.began = time.monotonic()
@@ -86,8 +90,24 @@ class _Run:
 
     def _in_guest(self, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
         began = time.monotonic()
+        guest = self._guest()
+        with guest:
+            self.accelerator = guest.accelerator
+            guest.log()  # the agent's first answer
+            self._took(start=began)
+            outcome = self._load(guest, plan, words)
+            if outcome is Outcome.OK:
+                outcome = self._use(guest)
+            if self.job.unload:
+                outcome = min(outcome, self._unload(guest), key=list(Outcome).index)
+            guest.log()  # whatever is still on its way
+            return Outcome.OOPS if guest.oopsed else outcome
+
+    def _guest(self) -> Guest:
         job = self.job
-        guest = Guest(
+        if self.standby is not None and self.standby.ready:
+            return self.standby.take(timeout=job.timeout, on_record=self._on_record)
+        return Guest(
             self.kernel,
             memory=job.memory,
             cpus=job.cpus,
@@ -96,17 +116,6 @@ class _Run:
             timeout=job.timeout,
             on_record=self._on_record,
         )
-        with guest:
-            self.accelerator = guest.accelerator
-            guest.log()  # the agent's first answer
-            self._took(start=began)
-            outcome = self._load(guest, plan, words)
-            if outcome is Outcome.OK:
-                outcome = self._use(guest)
-            if job.unload:
-                outcome = min(outcome, self._unload(guest), key=list(Outcome).index)
-            guest.log()  # whatever is still on its way
-            return Outcome.OOPS if guest.oopsed else outcome
 
     def _load(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
         began = time.monotonic()

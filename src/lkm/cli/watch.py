@@ -17,10 +17,12 @@ from lkm.cli.run import Teller, guest_options, guest_settings, split_words, tell
 from lkm.config import read_config
 from lkm.errors import LkmError
 from lkm.guest import Standby
-from lkm.job import Job, Listener, RunResult, run
+from lkm.job import Job, Listener, Outcome, RunResult, run
 from lkm.kbuild import Built
 from lkm.kernel import Kernel, find_kernel
 from lkm.klog import Record
+
+_NOT_SOURCES = (".o", ".ko", ".mod", ".mod.c", ".cmd", ".symvers", ".order", "~", ".swp", ".tmp")
 
 
 class Quiet(Listener):
@@ -77,16 +79,33 @@ def command(
     return 0
 
 
+def is_source(change: object, path: str) -> bool:
+    """Whether a changed file can matter: not what make leaves behind, not an editor's own files."""
+    name = Path(path).name
+    return not name.startswith(".") and not name.endswith(_NOT_SOURCES)
+
+
 def _watch(sources: list[Path], parameters: list[str], kernel: Kernel, job: Job) -> None:
     from watchfiles import watch
 
-    last = _once(sources, parameters, kernel, job, None)
-    common.note("waiting for a save; Ctrl-C ends it", dim=True)
-    with Standby(kernel, memory=job.memory, cpus=job.cpus, cmdline=job.cmdline) as standby:
-        for changes in watch(*sources, debounce=50, step=20, raise_interrupt=True):
-            names = sorted({Path(path).name for _, path in changes})
-            common.note(f"— {time.strftime('%H:%M:%S')} {', '.join(names)}", bold=True)
+    standby = Standby(kernel, memory=job.memory, cpus=job.cpus, cmdline=job.cmdline)
+    last: RunResult | None = None
+    began = False
+    # The watch stands before the first run, so that no save is missed; saves during a run wait.
+    changes = watch(
+        *sources, watch_filter=is_source, debounce=50, step=20, rust_timeout=50, yield_on_timeout=True
+    )
+    with standby:
+        for change in changes:
+            if not change and began:
+                continue
+            if began:
+                names = sorted({Path(path).name for _, path in change if Path(path).exists()})
+                common.note(f"— {time.strftime('%H:%M:%S')} {', '.join(names)}", bold=True)
             last = _once(sources, parameters, kernel, job, last, standby=standby)
+            if not began:
+                common.note("waiting for a save; Ctrl-C ends it", dim=True)
+            began = True
             standby.start()
 
 
@@ -97,20 +116,22 @@ def _once(
     job: Job,
     last: RunResult | None,
     *,
-    standby: Standby | None = None,
+    standby: Standby,
 ) -> RunResult | None:
+    """One run; the result to compare the next one with."""
     from lkm.cli import show_error
 
+    listener = Teller() if last is None else Quiet()
     try:
-        listener = Teller() if last is None else Quiet()
         result = run(
             sources, kernel=kernel, parameters=parameters, job=job, listener=listener, standby=standby
         )
     except LkmError as error:
         show_error(error.message, error.hint)
         return last
-    if last is not None:
+    ran = result.outcome is not Outcome.BUILD_FAILED
+    if last is not None and ran:
         show_change(last, result)
     tell_outcome(result)
     sys.stdout.flush()
-    return result
+    return result if ran else last

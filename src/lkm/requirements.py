@@ -22,7 +22,7 @@ PACKAGE_MANAGERS = {
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One row: `stage` (setup, run or test), `probe` (kind:value), `purpose`, package names by package manager."""
+    """One row: `stage` (setup, run or test), `probe` (kind:value), `purpose`, packages by manager."""
 
     stage: str
     probe: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from lkm.errors import BadInputError
 from lkm.modtree.scan import read_import_order, split_texts
@@ -18,19 +19,38 @@ from lkm.modtree.tree import Entry, Tree
 class Graph:
     """Dependencies between the modules of a tree, by their numbers in `Tree.entries`.
 
-    `direct`: for each module, those whose symbols it uses.  `position`: of each module in an order where
-    every module comes before what it needs.  Both are in depmod's own order.
+    `first_direct`: for each module, those whose symbols it uses, in the order in which it first names one.
     """
 
-    def __init__(self, tree: Tree, owners: Mapping[bytes, int], direct: list[tuple[int, ...]]) -> None:
+    def __init__(
+        self, tree: Tree, owners: dict[bytes, int] | None, first_direct: list[tuple[int, ...]]
+    ) -> None:
         self.tree = tree
-        self.owners = owners
-        self.position = _sort(tree, direct)
-        order = self.position
-        self.direct = [
-            tuple(sorted(needs, key=order.__getitem__)) if len(needs) > 1 else needs for needs in direct
-        ]
+        self._owners = owners
+        self.first_direct = first_direct
         self._all: dict[int, frozenset[int]] = {}
+
+    @cached_property
+    def owners(self) -> dict[bytes, int]:
+        """The module that exports each symbol."""
+        return self._owners if self._owners is not None else find_owners(self.tree.entries)
+
+    @cached_property
+    def position(self) -> list[int]:
+        """Of each module, in an order where every module comes before what it needs: depmod's own order.
+
+        Raises `BadInputError` where modules need each other in a circle.
+        """
+        return _sort(self.tree, self.first_direct)
+
+    @cached_property
+    def direct(self) -> list[tuple[int, ...]]:
+        """For each module, those whose symbols it uses, by position."""
+        order = self.position
+        return [
+            tuple(sorted(needs, key=order.__getitem__)) if len(needs) > 1 else needs
+            for needs in self.first_direct
+        ]
 
     def needs(self, number: int) -> list[int]:
         """All that a module needs, directly or not, to be loaded from the last to the first."""
@@ -72,16 +92,53 @@ def build_graph(tree: Tree) -> Graph:
     """The graph of a tree; raises `BadInputError` where modules need each other in a circle."""
     owners = find_owners(tree.entries)
     owner_of = [owners.get(name, -1) for name in tree.names]
-    direct: list[tuple[int, ...]] = []
-    for number, entry in enumerate(tree.entries):
-        # In the order in which they are first named.
-        needs = dict.fromkeys([owner_of[name] for name in array("I", entry.imports)])
-        needs.pop(-1, None)
-        needs.pop(number, None)
-        direct.append(tuple(needs))
-        if len(needs) > 1 and entry.symbols:
-            direct[-1] = _in_order(tree, entry, owners, needs)
-    return Graph(tree, owners, direct)
+    direct = [_direct(tree, owners, owner_of, number) for number in range(len(tree.entries))]
+    graph = Graph(tree, owners, direct)
+    graph.position  # noqa: B018 - raises where there is a circle
+    return graph
+
+
+def rebuild_graph(tree: Tree, old: Graph) -> Graph:
+    """The graph of a tree of which `old.tree` is an earlier state; looks only at what changed."""
+    before, after = old.tree.entries, tree.entries
+    if len(before) != len(after) or any(
+        one is not two and (one.path, one.name) != (two.path, two.name)
+        for one, two in zip(before, after, strict=True)
+    ):
+        return build_graph(tree)
+    changed = [number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two]
+    if not changed:
+        return Graph(tree, None, old.first_direct)
+    owners = None
+    touched = set(changed)
+    if any(before[number].exports != after[number].exports for number in changed):
+        owners = find_owners(after)
+        names = {name for name, _ in old.owners.items() ^ owners.items()}
+        numbers = {number for number, name in enumerate(tree.names) if name in names}
+        touched |= {
+            number
+            for number, entry in enumerate(after)
+            if numbers and not numbers.isdisjoint(array("I", entry.imports))
+        }
+    if all(before[number].imports == after[number].imports for number in touched) and owners is None:
+        return Graph(tree, None, old.first_direct)
+    owners = find_owners(after) if owners is None else owners
+    owner_of = [owners.get(name, -1) for name in tree.names]
+    direct = list(old.first_direct)
+    for number in touched:
+        direct[number] = _direct(tree, owners, owner_of, number)
+    graph = Graph(tree, owners, direct)
+    graph.position  # noqa: B018 - raises where there is a circle
+    return graph
+
+
+def _direct(tree: Tree, owners: Mapping[bytes, int], owner_of: list[int], number: int) -> tuple[int, ...]:
+    entry = tree.entries[number]
+    # In the order in which they are first named.
+    needs = dict.fromkeys([owner_of[name] for name in array("I", entry.imports)])
+    needs.pop(-1, None)
+    needs.pop(number, None)
+    return _in_order(tree, entry, owners, needs) if len(needs) > 1 and entry.symbols else tuple(needs)
 
 
 def _in_order(

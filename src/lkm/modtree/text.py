@@ -8,7 +8,7 @@ Source: kmod, tools/depmod.c, the `output_*` functions; texts come out equal to 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lkm.modtree.builtin import read_built_in_information
@@ -98,16 +98,18 @@ def build_alias_index(tree: Tree) -> bytes:
     return build_trie(alias_entries(tree))
 
 
-def alias_entries(tree: Tree) -> Iterator[tuple[bytes, int, bytes]]:
-    """(folded alias, number of the module, its name)."""
-    for number, entry in enumerate(tree.entries):
-        if entry.aliases:
-            name = _name(entry.name)
-            folded = entry.aliases
-            if b"[" not in folded and b"]" not in folded:
-                for alias in split_texts(folded.replace(b"-", b"_")):
-                    yield alias, number, name
-                continue
+def alias_entries(tree: Tree, numbers: Iterable[int] | None = None) -> Iterator[tuple[bytes, int, bytes]]:
+    """(folded alias, number of the module, its name) of these modules (default: of all)."""
+    entries = tree.entries
+    for number in range(len(entries)) if numbers is None else numbers:
+        folded = entries[number].aliases
+        if not folded:
+            continue
+        name = _name(entries[number].name)
+        if b"[" not in folded and b"]" not in folded:
+            for alias in split_texts(folded.replace(b"-", b"_")):
+                yield alias, number, name
+        else:
             for value in split_texts(folded):
                 one = fold_alias(value)
                 if one is not None:

@@ -19,7 +19,7 @@ from lkm.modtree.pattern import match_pattern
 
 MAGIC = 0xB007F457
 VERSION = 0x00020001
-_PREFIX, _VALUES, _CHILDREN, _OFFSET = 0x80000000, 0x40000000, 0x20000000, 0x0FFFFFFF
+PREFIX, VALUES, CHILDREN, OFFSET = 0x80000000, 0x40000000, 0x20000000, 0x0FFFFFFF
 _LETTERS = 128  # 7-bit ASCII only
 _LONGEST = 4096  # bytes of a key or a value that is believed
 _FILE_LIMIT = 1 << 28  # what an offset can reach
@@ -73,14 +73,14 @@ class _Writer:
         while common < stop and first[common] == last[common]:
             common += 1
         node = b""
-        flags = _CHILDREN
+        flags = CHILDREN
         if common > depth:
             node = first[depth:common] + b"\0"
-            flags |= _PREFIX
+            flags |= PREFIX
         tail = b""
         if len(first) == common:
             tail = self._pack(first)
-            flags |= _VALUES
+            flags |= VALUES
             start += 1
         low, high = keys[start][common], last[common]
         children = [0] * (high - low + 1)
@@ -96,8 +96,8 @@ class _Writer:
 
     def _leaf(self, key: bytes, depth: int) -> int:
         if len(key) > depth:
-            return self._add(key[depth:] + b"\0" + self._pack(key), _PREFIX | _VALUES)
-        return self._add(self._pack(key), _VALUES)
+            return self._add(key[depth:] + b"\0" + self._pack(key), PREFIX | VALUES)
+        return self._add(self._pack(key), VALUES)
 
     def _pack(self, key: bytes) -> bytes:
         values = self.values[key]
@@ -140,15 +140,15 @@ class Trie:
         self._steps = 0
         reference, rest = self.root, key
         while True:
-            prefix, children, values = self._node(reference)
+            prefix, children, values = self.node(reference)
             if not rest.startswith(prefix):
                 return []
             rest = rest[len(prefix) :]
             if not rest:
-                return sorted(self._values(values))
+                return sorted(self.values(values))
             reference = children.get(rest[0], 0)
             rest = rest[1:]
-            if not reference & _OFFSET:
+            if not reference & OFFSET:
                 return []
 
     def search_patterns(self, key: bytes) -> list[Value]:
@@ -158,7 +158,7 @@ class Trie:
         waiting = [(self.root, b"")]
         while waiting:
             reference, before = waiting.pop()
-            prefix, children, values = self._node(reference)
+            prefix, children, values = self.node(reference)
             pattern = before + prefix
             literal = _LITERAL.match(pattern)
             head = literal[0] if literal else b""
@@ -166,7 +166,7 @@ class Trie:
             if key[: len(head)] != head:
                 continue
             if values and match_pattern(pattern, key):
-                found += self._values(values)
+                found += self.values(values)
             for letter, child in children.items():
                 waiting.append((child, pattern + bytes([letter])))
         return sorted(found)
@@ -177,34 +177,34 @@ class Trie:
         waiting = [(self.root, b"")]
         while waiting:
             reference, before = waiting.pop()
-            prefix, children, values = self._node(reference)
-            for priority, value in self._values(values):
+            prefix, children, values = self.node(reference)
+            for priority, value in self.values(values):
                 yield before + prefix, priority, value
             for letter in sorted(children, reverse=True):
                 waiting.append((children[letter], before + prefix + bytes([letter])))
 
-    def _node(self, reference: int) -> tuple[bytes, dict[int, int], int]:
+    def node(self, reference: int) -> tuple[bytes, dict[int, int], int]:
         """(prefix, child by letter, offset of the values or 0) of a node."""
-        at = reference & _OFFSET
+        at = reference & OFFSET
         self._steps += 1
         # A tree has no more nodes than bytes: more steps mean a circle.
         if self._steps > len(self.data):
             raise BadInputError(f"{self.name}: the nodes lead in a circle, at offset {at:#x}")
         prefix = b""
-        if reference & _PREFIX:
+        if reference & PREFIX:
             prefix = self._text(at)
             at += len(prefix) + 1
         children: dict[int, int] = {}
-        if reference & _CHILDREN:
+        if reference & CHILDREN:
             low, high = self._read(">BB", at)
             if low > high or high >= _LETTERS:
                 raise BadInputError(f"{self.name}: bad letters {low} to {high} at offset {at:#x}")
             references = self._read(f">{high - low + 1}I", at + 2)
-            children = {low + i: child for i, child in enumerate(references) if child & _OFFSET}
+            children = {low + i: child for i, child in enumerate(references) if child & OFFSET}
             at += 2 + 4 * (high - low + 1)
-        return prefix, children, at if reference & _VALUES else 0
+        return prefix, children, at if reference & VALUES else 0
 
-    def _values(self, at: int) -> list[Value]:
+    def values(self, at: int) -> list[Value]:
         if not at:
             return []
         (count,) = self._read(">I", at)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""depmod: the `modules.*` files of a modules directory, whole or only what a change touches.
+
+Source: kmod, tools/depmod.c; man 8 depmod.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lkm.errors import BadInputError
+from lkm.modtree import text
+from lkm.modtree.commit import commit_files
+from lkm.modtree.graph import Graph, build_graph, rebuild_graph
+from lkm.modtree.index import Index, pack_tree, unpack_tree
+from lkm.modtree.patch import patch_trie
+from lkm.modtree.search import DepmodConfig, read_depmod_config
+from lkm.modtree.tree import Tree, read_tree
+from lkm.modtree.trie import read_trie
+
+# What else of the directory the files are made from.
+_SOURCES = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
+# An index that was patched until it is this much bigger than when it was built whole is built anew.
+_SLACK = 1.25
+_MOST_CHANGES = 2000
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DepmodResult:
+    """What was done.
+
+    `written`: names of the files that were replaced.  `modules`: how many there are; `read`: how many of
+    them were read, the others being as they were.  `problems`: damaged modules, that are listed
+    but depend on nothing.
+    """
+
+    directory: Path
+    written: tuple[str, ...]
+    modules: int
+    read: int
+    problems: tuple[BadInputError, ...] = ()
+
+
+@dataclass
+class _State:
+    """What the last run left: the tree, its graph, and the files it wrote."""
+
+    tree: Tree
+    graph: Graph
+    config: DepmodConfig
+    files: dict[str, Stamp] = field(default_factory=dict)
+    sources: dict[str, Stamp] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+def run_depmod(
+    modules_dir: Path,
+    *,
+    release: str = "",
+    output: Path | None = None,
+    config_paths: Sequence[Path] | None = None,
+    index: Index | None = None,
+    full: bool = False,
+) -> DepmodResult:
+    """Writes the `modules.*` files of `modules_dir` into it, or into `output`.
+
+    Modules whose size, modification time and inode are as at the last run are not read again, and files
+    that would come out the same are not written; the result is that of a full run.  `full` does all
+    anew.  `index` keeps what is known (None: nothing is kept).  `release` is what depmod.d rules are
+    matched with (default: the directory's name).
+
+    Raises `BadInputError` where the directory cannot be read or modules need each other in a circle,
+    `MissingError` where the files cannot be written.  The old files are then still there.
+    """
+    config = read_depmod_config(release or modules_dir.name, config_paths)
+    target = output or modules_dir
+    place = f"{modules_dir.resolve()}\0{target.resolve()}"
+    old = _load(index, place, modules_dir) if index and not full else None
+    problems: list[BadInputError] = []
+    usable = old if old is not None and old.config == config else None
+    tree, read = read_tree(modules_dir, config, old=usable.tree if usable else None, bad=problems.append)
+    sources = _stamps(modules_dir, _SOURCES)
+    if usable is not None and (usable.sources != sources or usable.files != _stamps(target, usable.files)):
+        usable.files = {}  # changed by others: only what was read of the modules is still good
+    graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree)
+    new = _State(tree, graph, config, sources=sources)
+    files = _changed(usable, new, target) if usable and usable.files else _all(new)
+    if files:
+        commit_files(target, files)
+    else:
+        os.utime(target / "modules.dep")  # newer than the modules, which is what `depmod -A` looks at
+    new.files = _stamps(target, text.builders(graph))
+    if index:
+        index.save(place, "depmod", _pack(new))
+    return DepmodResult(modules_dir, tuple(files), len(tree.entries), len(read), tuple(problems))
+
+
+def depmod_texts(graph: Graph) -> bytes:
+    """All text files one after another, as `depmod -n` prints them."""
+    made = text.builders(graph)
+    return b"".join(make() for name, make in made.items() if not name.endswith(".bin"))
+
+
+def is_up_to_date(modules_dir: Path) -> bool:
+    """Whether `modules.dep` is there and no module is newer (`depmod -A`)."""
+    from lkm.modtree.search import find_files
+
+    try:
+        made = (modules_dir / "modules.dep").stat().st_mtime_ns
+    except OSError:
+        return False
+    second = 1_000_000_000
+    return all(
+        found.stamp[1] // second <= made // second for found in find_files(modules_dir, DepmodConfig())
+    )
+
+
+def _all(new: _State) -> dict[str, bytes]:
+    files = {name: make() for name, make in text.builders(new.graph).items()}
+    new.sizes = {name: len(data) for name, data in files.items()}
+    return files
+
+
+def _changed(old: _State, new: _State, target: Path) -> dict[str, bytes]:
+    """The files that come out otherwise than they are.
+
+    Texts are made anew from what is known, which is quick; of the indexes only the changed keys are.
+    """
+    make = text.builders(new.graph)
+    new.sizes = dict(old.sizes)
+    before, after = old.tree.entries, new.tree.entries
+    if [(one.path, one.name) for one in before] != [(one.path, one.name) for one in after]:
+        return _all(new)  # modules came or went: their numbers, which are in the indexes, are others
+    files: dict[str, bytes] = {}
+    pairs = [(one, two) for one, two in zip(before, after, strict=True) if one is not two]
+    if any(one.aliases != two.aliases for one, two in pairs):
+        files["modules.alias"] = make["modules.alias"]()
+        numbers = [
+            number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two
+        ]
+        gone, come = (list(text.alias_entries(tree, numbers)) for tree in (old.tree, new.tree))
+        files["modules.alias.bin"] = _patched(target / "modules.alias.bin", new, gone, come)
+        files["modules.devname"] = make["modules.devname"]()
+    for name, field_name in (("modules.softdep", "softdeps"), ("modules.weakdep", "weakdeps")):
+        if any(getattr(one, field_name) != getattr(two, field_name) for one, two in pairs):
+            files[name] = make[name]()
+    if any(one.exports != two.exports for one, two in pairs):
+        files["modules.symbols"] = make["modules.symbols"]()
+        gone, come = _owner_changes(old.graph, new.graph)
+        files["modules.symbols.bin"] = _patched(target / "modules.symbols.bin", new, gone, come)
+    if old.graph.first_direct != new.graph.first_direct:
+        for name in ("modules.dep", "modules.dep.bin"):
+            files[name] = make[name]()
+    return files
+
+
+Key = tuple[bytes, int, bytes]
+
+
+def _owner_changes(old: Graph, new: Graph) -> tuple[list[Key], list[Key]]:
+    def keys(graph: Graph, other: Graph) -> list[Key]:
+        names = graph.tree.entries
+        return [
+            (b"symbol:" + symbol, owner, names[owner].name.encode("utf-8", "surrogateescape"))
+            for symbol, owner in graph.owners.items()
+            if other.owners.get(symbol) != owner
+        ]
+
+    return keys(old, new), keys(new, old)
+
+
+def _patched(path: Path, new: _State, gone: list[Key], come: list[Key]) -> bytes:
+    trie = read_trie(path)
+    # Where much is changed, or was before, a whole one is smaller and not slower to make.
+    if trie is not None and len(gone) + len(come) < _MOST_CHANGES:
+        data = patch_trie(trie, gone, come)
+        if len(data) <= new.sizes.get(path.name, 0) * _SLACK:
+            return data
+    data = text.builders(new.graph)[path.name]()
+    new.sizes[path.name] = len(data)
+    return data
+
+
+def _stamps(directory: Path, names: Iterable[str]) -> dict[str, Stamp]:
+    found = {}
+    for name in names:
+        try:
+            status = (directory / name).stat()
+        except OSError:
+            continue
+        found[name] = (status.st_size, status.st_mtime_ns, status.st_ino)
+    return found
+
+
+def _pack(state: _State) -> tuple[object, ...]:
+    config = state.config
+    plain = (config.search, config.overrides, config.external, tuple(sorted(config.exclude)))
+    return (
+        pack_tree(state.tree), state.graph.first_direct, plain, state.files, state.sources, state.sizes,
+    )  # fmt: skip
+
+
+def _load(index: Index, place: str, modules_dir: Path) -> _State | None:
+    found: Any = index.load(place, "depmod")
+    if found is None:
+        return None
+    packed, direct, (search, overrides, external, exclude), files, sources, sizes = found
+    tree = unpack_tree(modules_dir, packed)
+    config = DepmodConfig(search, overrides, external, frozenset(exclude))
+    return _State(tree, Graph(tree, None, direct), config, files, sources, sizes)

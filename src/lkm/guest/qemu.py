@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lkm import process
-from lkm.errors import LkmError, MissingError
+from lkm.errors import MissingError
 from lkm.guest.memory import recall, remember
 from lkm.process import find_program
 
@@ -67,6 +67,6 @@ def _ask(path: Path) -> Qemu:
             continue
         if result.status == 0:
             return Qemu(path, version, sandbox)
-    raise LkmError(
+    raise MissingError(
         f"{path} does not start: {said.splitlines()[-1] if said else 'it said nothing'}", hint="lkm doctor"
     )

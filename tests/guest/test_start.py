@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What this machine may lack: clear errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import BadInputError, MissingError
+from lkm.guest import Guest
+from lkm.guest.agent import build_agent
+from lkm.guest.boot import build_initramfs
+from lkm.guest.qemu import find_qemu
+from lkm.kernel import Kernel
+
+
+@pytest.fixture
+def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkm.process.os.environ", {"PATH": str(tmp_path)})
+    monkeypatch.setattr("lkm.process.shutil.which", lambda name, path=None: None)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_no_qemu() -> None:
+    with pytest.raises(MissingError, match="qemu-system-x86_64") as caught:
+        find_qemu("x86_64")
+    assert "doctor" in caught.value.hint
+
+
+def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path))
+    monkeypatch.setattr("lkm.process.shutil.which", lambda name, path=None: None)
+    with pytest.raises(MissingError, match="compiler"):
+        build_agent()
+
+
+def test_a_broken_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    broken = tmp_path / "qemu-system-x86_64"
+    broken.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(MissingError, match="broken"):
+        find_qemu("x86_64")
+
+
+def test_without_busybox_there_is_still_a_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkm.guest.boot.find_busybox", lambda: None)
+    data = build_initramfs()
+    assert b"bin/busybox" not in data
+    assert b"init" in data
+
+
+@pytest.mark.guest
+def test_a_guest_without_a_shell_says_so(
+    kernel: Kernel, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lkm.guest.boot.find_busybox", lambda: None)
+    with Guest(kernel, template=False) as guest:
+        assert guest.load(hello).ok
+        with pytest.raises(MissingError, match="busybox"):
+            guest.run("true")
+
+
+@pytest.mark.guest
+def test_a_kernel_without_an_image(kernel: Kernel) -> None:
+    with pytest.raises(BadInputError, match="no image"):
+        Guest(replace(kernel, image=None)).start()
+
+
+@pytest.mark.guest
+def test_an_image_that_does_not_boot(kernel: Kernel, tmp_path: Path) -> None:
+    # Too little memory to unpack its own initramfs is a kernel that does not get as far as the agent.
+    with pytest.raises(BadInputError) as caught:
+        Guest(kernel, memory=24, template=False).start()
+    assert "did not boot" in caught.value.message or "ended" in caught.value.message
+
+
+@pytest.mark.guest
+def test_more_memory_than_there_is(kernel: Kernel) -> None:
+    with pytest.raises(MissingError, match="memory"):
+        Guest(kernel, memory=1 << 26, template=False).start()

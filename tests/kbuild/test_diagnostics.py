@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lkm.kbuild import Diagnostic, Severity
-from lkm.kbuild.diagnostics import MAX_DIAGNOSTICS, flatten, parse_log
+from lkm.kbuild.diagnostics import MAX_DIAGNOSTICS, parse_log
+from lkm.kbuild.value import flatten
 
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.log"))
 

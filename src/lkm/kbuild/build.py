@@ -13,13 +13,11 @@ from pathlib import Path
 
 from lkm import paths
 from lkm.errors import BadInputError
-from lkm.kbuild.database import FILE_NAME
-from lkm.kbuild.job import Job
+from lkm.kbuild.job import Job, Work
 from lkm.kbuild.make import check_kernel, parse_make_words
 from lkm.kbuild.mirror import Mirror, mirror_of
 from lkm.kbuild.source import find_source
 from lkm.kbuild.value import Built
-from lkm.kbuild.work import run_in_place, run_job
 from lkm.kernel.value import Kernel
 
 FORMAT = "1"
@@ -62,8 +60,10 @@ def build(
     with paths.locked(job.place.with_name(f"{job.place.name}.lock")):
         if clean:
             shutil.rmtree(job.place, ignore_errors=True)
-        work = run_in_place(job) if in_place else run_job(job)
+        work = _run(job, in_place=in_place)
         if compile_commands and work.ok:
+            from lkm.kbuild.database import FILE_NAME
+
             made = (job.place if in_place else job.mirror.work) / FILE_NAME
             target = job.mirror.directory / FILE_NAME
             try:
@@ -81,6 +81,17 @@ def build(
         time.monotonic() - start,
         work.log,
     )
+
+
+def _run(job: Job, *, in_place: bool) -> Work:
+    # Each is imported when it is needed: most builds find that nothing has changed.
+    if in_place:
+        from lkm.kbuild.full import build_in_place
+
+        return build_in_place(job)
+    from lkm.kbuild.work import run_job
+
+    return run_job(job)
 
 
 def build_place(source: Path, kernel: Kernel, words: Mapping[str, str]) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from lkm.kbuild.value import Diagnostic, Severity
+from lkm.kbuild.value import Diagnostic, Severity, Targets
 
 MAX_LINE = 4096
 MAX_DIAGNOSTICS = 2000
@@ -44,8 +44,6 @@ _TARGET = re.compile(
     r"^  (?:CC|AS|LD|AR|CPP|HOSTCC|MODPOST|BTF|CHECK|GEN|RUSTC|LDS) (?:\[M\])? *(?P<target>\S+)$"
 )
 
-Targets = dict[str, list[Diagnostic]]
-
 
 def parse_log(
     lines: Iterable[str],
@@ -69,19 +67,6 @@ def parse_log(
     if own is None:
         return parser.targets
     return {name: _at_own_lines(items, own) for name, items in parser.targets.items()}
-
-
-def flatten(targets: Targets) -> tuple[Diagnostic, ...]:
-    """All diagnostics in one row: in the order of their targets' names, modpost's and make's last.
-
-    A message that several targets share (a warning in a header) is kept once.
-    """
-    names = sorted(targets, key=lambda name: (_rank(name), name))
-    seen: dict[Diagnostic, None] = {}
-    for name in names:
-        for item in targets[name]:
-            seen.setdefault(item)
-    return tuple(seen)
 
 
 def _at_own_lines(items: list[Diagnostic], own: Path) -> list[Diagnostic]:
@@ -120,10 +105,6 @@ def _groups(items: Iterable[Diagnostic]) -> list[list[Diagnostic]]:
 
 def _is_below(path: Path | None, own: Path) -> bool:
     return path is not None and path.is_relative_to(own)
-
-
-def _rank(target: str) -> int:
-    return 0 if target.endswith(".o") and not target.endswith(".mod.o") else 2 if not target else 1
 
 
 class _Parser:

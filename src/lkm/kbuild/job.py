@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lkm.kbuild.mirror import Mirror, target_name
+from lkm.kbuild.value import Diagnostic, How
 from lkm.kernel.value import Kernel
 
 
@@ -80,3 +81,35 @@ class Job:
                 return mirror.only.name
             return inside
         return None if not path.startswith(f"{self.place}/") else os.path.realpath(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What came of a job; `modules` in load order."""
+
+    ok: bool
+    modules: tuple[Path, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    how: How
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What has changed since the last build.
+
+    `contents`: paths below the source, as `compare` gives them.  `outside`: files of the person's elsewhere.
+    `listing`: whether files have come or gone.
+    """
+
+    contents: frozenset[str]
+    outside: frozenset[str]
+    listing: bool
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Every changed file, as `Record.objects` names it."""
+        return self.contents | self.outside
+
+    def __bool__(self) -> bool:
+        return bool(self.contents or self.outside or self.listing)

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lkm.errors import BadInputError
 from lkm.kbuild.kbuildfile import objects_above
@@ -36,8 +37,7 @@ _PRODUCT = re.compile(
 _LITTER = re.compile(r"~$|^\.#|^#.*#$|^\..*\.sw[a-z]$|^4913$|\.(?:pyc|orig|rej)$|^\.git\w*$|^__pycache__$")
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What tells a file's state without reading it: size in bytes, times in ns, inode number."""
 
     size: int

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lkm.kbuild.diagnostics import Targets
 from lkm.kbuild.mirror import Stamp, stamp
-from lkm.kbuild.value import Diagnostic, Severity
+from lkm.kbuild.value import Diagnostic, Severity, Targets
 
 FORMAT = 1
 _STAMPS = ("files", "outside", "identity", "made")
@@ -92,7 +91,7 @@ def write_record(record: Record, path: Path) -> None:
         "by_hand": list(record.by_hand),
         "pending": list(record.pending),
     }
-    data |= {name: _pack(getattr(record, name)) for name in _STAMPS}
+    data |= {name: dict(getattr(record, name)) for name in _STAMPS}
     part = path.with_name(f".new-{path.name}.{os.getpid()}")
     part.write_bytes(json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass"))
     part.rename(path)
@@ -124,13 +123,6 @@ def read_record(path: Path) -> Record | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _pack(stamps: Mapping[str, Stamp | None]) -> dict[str, list[int] | None]:
-    return {
-        name: None if value is None else [value.size, value.mtime, value.ctime, value.inode]
-        for name, value in stamps.items()
-    }
 
 
 def _unpack(data: Mapping[str, list[int] | None]) -> dict[str, Stamp | None]:

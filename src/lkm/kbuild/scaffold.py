@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.resources import files
 from pathlib import Path
 
 from lkm import paths
@@ -36,7 +35,7 @@ def new_module(name: str, *, parent: Path) -> Path:
         raise UsageError(f"{directory} is there already", hint=f"lkm new {_free_name(name, parent)}")
     with paths.new_directory(directory.absolute()) as part:
         for template, target in _FILES.items():
-            text = (files("lkm.kbuild") / "templates" / template).read_text(encoding="utf-8")
+            text = _read_resource(template)
             text = text.replace("@NAME@", name).replace("@AUTHOR@", _author())
             (part / target.replace("@NAME@", name)).write_text(text, encoding="utf-8")
     return directory
@@ -82,8 +81,15 @@ def _objection(name: str) -> str:
 
 
 def _read_words(resource: str) -> frozenset[str]:
-    text = (files("lkm.kbuild") / "templates" / resource).read_text(encoding="utf-8")
-    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+    return frozenset(
+        line for line in _read_resource(resource).splitlines() if line and not line.startswith("#")
+    )
+
+
+def _read_resource(name: str) -> str:
+    from importlib.resources import files
+
+    return (files("lkm.kbuild") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _free_name(name: str, parent: Path) -> str:

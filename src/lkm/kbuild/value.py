@@ -74,3 +74,24 @@ class Built:
     def warnings(self) -> tuple[Diagnostic, ...]:
         """The warnings alone."""
         return tuple(item for item in self.diagnostics if item.severity is Severity.WARNING)
+
+
+# Diagnostics by what was being made when they came (`sub/hello.o`, `Module.symvers`), "" if unknown.
+Targets = dict[str, list[Diagnostic]]
+
+
+def flatten(targets: Targets) -> tuple[Diagnostic, ...]:
+    """All diagnostics in one row: in the order of their targets' names, modpost's and make's last.
+
+    A message that several targets share (a warning in a header) is kept once.
+    """
+    names = sorted(targets, key=lambda name: (_rank(name), name))
+    seen: dict[Diagnostic, None] = {}
+    for name in names:
+        for item in targets[name]:
+            seen.setdefault(item)
+    return tuple(seen)
+
+
+def _rank(target: str) -> int:
+    return 0 if target.endswith(".o") and not target.endswith(".mod.o") else 2 if not target else 1

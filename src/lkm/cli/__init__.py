@@ -22,6 +22,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "info": ("info:command", "All that a .ko says of itself"),
     "params": ("params:command", "A module's parameters; check values for them"),
     "sections": ("sections:command", "What a module's parts cost in memory"),
+    "deps": ("deps:command", "What a module needs, and what needs it"),
+    "plan": ("plan:command", "What must be loaded or unloaded, in which order"),
     "depmod": ("depmod:command", "Write the modules.* files of a modules directory"),
     "kernel": ("kernel:group", "Kernels: list, show, add, remove"),
     "doctor": ("doctor:command", "What this machine lacks, and the command that mends it"),

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lkm.errors import BadInputError, MissingError, UsageError
+
+if TYPE_CHECKING:
+    from lkm.modtree.plan import Planner
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLACES = ("lib/modules", "usr/lib/modules")
@@ -95,3 +98,38 @@ def find_module_file(
     if found[0].path is None:
         raise BadInputError(f"{found[0].name} is built into the kernel: it has no module file")
     return found[0].path
+
+
+def find_planner(
+    directory: Path, words: Sequence[str], config: Sequence[str | Path] | None
+) -> tuple[Planner, list[str]]:
+    """A planner for a modules directory, and the names that the words of the command line mean.
+
+    A word that is a file adds it to the directory's modules, in the place of one with the same name.
+    Raises `BadInputError` for a name or a file that is not there.
+    """
+    from lkm.modtree.index import Index, fresh_tree
+    from lkm.modtree.plan import Planner
+    from lkm.modtree.probe import read_probe_config
+    from lkm.modtree.text import build_softdeps, build_weakdeps
+    from lkm.modtree.tree import add_file
+
+    tree, _ = fresh_tree(Index(), directory, bad=lambda error: None)
+    names = []
+    for word in words:
+        if is_module_path(word):
+            tree, name = add_file(tree, Path(word))
+            names.append(name)
+        else:
+            names.append(word)
+    found = read_probe_config(
+        None,
+        config,
+        softdeps=build_softdeps(tree).decode("utf-8", "surrogateescape"),
+        weakdeps=build_weakdeps(tree).decode("utf-8", "surrogateescape"),
+    )
+    planner = Planner(tree, found)
+    for name in names:
+        if not planner.find(name):
+            raise BadInputError(f"no module '{name}' in {directory}", hint="give a file, or --kernel NAME")
+    return planner, names

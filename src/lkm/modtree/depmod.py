@@ -89,6 +89,7 @@ def run_depmod(
     if usable is not None and (usable.sources != sources or usable.files != _stamps(target, usable.files)):
         usable.files = {}  # changed by others: only what was read of the modules is still good
     graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree)
+    graph.check()
     new = _State(tree, graph, config, sources=sources)
     files = _changed(usable, new, target) if usable and usable.files else _all(new)
     if files:

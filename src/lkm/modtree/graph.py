@@ -36,12 +36,28 @@ class Graph:
         return self._owners if self._owners is not None else find_owners(self.tree.entries)
 
     @cached_property
+    def _sorted(self) -> tuple[list[int], list[int]]:
+        return _sort(self.first_direct)
+
+    @property
     def position(self) -> list[int]:
         """Of each module, in an order where every module comes before what it needs: depmod's own order.
 
-        Raises `BadInputError` where modules need each other in a circle.
+        Modules in circles, and what those need, come last.
         """
-        return _sort(self.tree, self.first_direct)
+        return self._sorted[0]
+
+    @cached_property
+    def circles(self) -> list[list[str]]:
+        """Modules that need each other: each circle by names, from one back to itself; [] in a sound tree."""
+        found = find_circles(self.first_direct, self._sorted[1]) if self._sorted[1] else []
+        return [[self.tree.entries[number].name for number in circle] for circle in found]
+
+    def check(self) -> None:
+        """Raises `BadInputError` where modules need each other in a circle."""
+        if self.circles:
+            texts = "; ".join(" -> ".join(circle) for circle in self.circles)
+            raise BadInputError(f"modules need each other in a circle: {texts}")
 
     @cached_property
     def direct(self) -> list[tuple[int, ...]]:
@@ -59,11 +75,24 @@ class Graph:
 
     def _closure(self, number: int) -> frozenset[int]:
         known = self._all.get(number)
-        if known is None:
-            direct = self.direct[number]
-            # There is no circle (see `_sort`), and chains are short: 30 at most in real kernels.
-            known = frozenset(direct).union(*map(self._closure, direct)) if direct else _NOTHING
-            self._all[number] = known
+        if known is not None:
+            return known
+        direct = self.direct[number]
+        if not direct:
+            known = _NOTHING
+        elif not self._sorted[1]:
+            # Without circles it ends, and chains are short: 30 at most in real kernels.
+            known = frozenset(direct).union(*map(self._closure, direct))
+        else:
+            seen: set[int] = set()
+            waiting = [number]
+            while waiting:
+                for need in self.direct[waiting.pop()]:
+                    if need not in seen:
+                        seen.add(need)
+                        waiting.append(need)
+            known = frozenset(seen - {number})
+        self._all[number] = known
         return known
 
     def users(self) -> list[list[int]]:
@@ -89,13 +118,11 @@ def find_owners(entries: Iterable[Entry]) -> dict[bytes, int]:
 
 
 def build_graph(tree: Tree) -> Graph:
-    """The graph of a tree; raises `BadInputError` where modules need each other in a circle."""
+    """The graph of a tree.  Raises `BadInputError` for a module that was changed while it was read."""
     owners = find_owners(tree.entries)
     owner_of = [owners.get(name, -1) for name in tree.names]
     direct = [_direct(tree, owners, owner_of, number) for number in range(len(tree.entries))]
-    graph = Graph(tree, owners, direct)
-    graph.position  # noqa: B018 - raises where there is a circle
-    return graph
+    return Graph(tree, owners, direct)
 
 
 def rebuild_graph(tree: Tree, old: Graph) -> Graph:
@@ -127,9 +154,7 @@ def rebuild_graph(tree: Tree, old: Graph) -> Graph:
     direct = list(old.first_direct)
     for number in touched:
         direct[number] = _direct(tree, owners, owner_of, number)
-    graph = Graph(tree, owners, direct)
-    graph.position  # noqa: B018 - raises where there is a circle
-    return graph
+    return Graph(tree, owners, direct)
 
 
 def _direct(tree: Tree, owners: Mapping[bytes, int], owner_of: list[int], number: int) -> tuple[int, ...]:
@@ -154,8 +179,8 @@ def _in_order(
     return tuple(found | needs)
 
 
-def _sort(tree: Tree, direct: list[tuple[int, ...]]) -> list[int]:
-    """The position of each module in an order where users come first."""
+def _sort(direct: list[tuple[int, ...]]) -> tuple[list[int], list[int]]:
+    """The position of each module in an order where users come first, and those in or below circles."""
     users = [0] * len(direct)
     for needs in direct:
         for need in needs:
@@ -171,27 +196,35 @@ def _sort(tree: Tree, direct: list[tuple[int, ...]]) -> list[int]:
             users[need] -= 1
             if not users[need]:
                 ready.append(need)
-    if done < len(direct):
-        circles = find_circles(direct, [number for number, place in enumerate(position) if place < 0])
-        texts = [" -> ".join(tree.entries[number].name for number in circle) for circle in circles]
-        raise BadInputError(f"modules need each other in a circle: {'; '.join(texts)}")
-    return position
+    left = [number for number, place in enumerate(position) if place < 0]
+    for number in left:
+        position[number] = done
+        done += 1
+    return position, left
 
 
 def find_circles(direct: list[tuple[int, ...]], numbers: Iterable[int]) -> list[list[int]]:
-    """Circles among these modules, each from a module back to itself; not all there may be."""
+    """One circle for each set of modules that all need each other, from one of them back to itself."""
     found: list[list[int]] = []
-    seen: set[int] = set()
+    done: set[int] = set()
     among = set(numbers)
     for start in sorted(among):
-        path: list[int] = []
-        number = start
-        while number not in seen:
-            seen.add(number)
-            path.append(number)
-            number = next((need for need in direct[number] if need in among), -1)
-            if number < 0:
-                break
-        if number in path:
-            found.append([*path[path.index(number) :], number])
+        if start in done:
+            continue
+        # The shortest way from the start back to it, if there is one.
+        came: dict[int, int] = {}
+        waiting = [start]
+        for number in waiting:
+            for need in direct[number]:
+                if need in among and need not in came:
+                    came[need] = number
+                    waiting.append(need)
+        if start not in came:
+            continue
+        circle = [start]
+        while came[circle[-1]] != start:
+            circle.append(came[circle[-1]])
+        circle = [start, *reversed(circle)]
+        done |= set(circle)
+        found.append(circle)
     return found

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lkm.errors import BadInputError
 from lkm.modtree.scan import scan_file
 from lkm.modtree.search import DepmodConfig, Found, find_files
+from lkm.module import module_name
 
 _PADDED = 56  # what a name in `__versions` is padded to
 
@@ -130,3 +131,20 @@ def sort_files(directory: Path, files: Iterable[Found]) -> list[Found]:
         return place.get(plain, len(lines)), file.path
 
     return sorted(files, key=key)
+
+
+def add_file(tree: Tree, path: Path) -> tuple[Tree, str]:
+    """The tree with one more module, in the place of the one with its name; and that name.
+
+    Raises `BadInputError` where the file is damaged or no module.
+    """
+    names = Names({name.ljust(_PADDED, b"\0"): number for number, name in enumerate(tree.names)})
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+    found = Found(str(path.absolute()), module_name(path.name), stamp)
+    entry = read_entry(tree.directory, found, names)
+    entries = [one for one in tree.entries if one.name != entry.name]
+    return Tree(tree.directory, [*entries, entry], [name.rstrip(b"\0") for name in names]), entry.name

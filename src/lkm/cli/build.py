@@ -48,20 +48,26 @@ def command(
     Kbuild (W=1, C=1, KCFLAGS=-DDEBUG, ARCH=arm64). Prints the .ko files in the order to load them in.
 
     \b
-    lkm build examples/hello --kernel debian:6.1
+      lkm build                                   the module source in this directory
+      lkm build hello.c                           a lone C file
+      lkm build examples/hello --kernel debian:6.1
+      lkm build W=1 KCFLAGS=-DDEBUG
     """
     here = directory or Path()
-    sources, settings = _split(words, here)
-    built = build(
-        sources,
-        kernel=find_kernel(kernel_name, start=here),
-        jobs=jobs,
-        in_place=in_place,
-        make_words=settings,
-        timeout=timeout,
-        clean=clean,
-        compile_commands=compile_commands,
-    )
+    source, settings = _split(words, here)
+    with common.progress() as bar:
+        kernel = find_kernel(kernel_name, start=here, progress=bar)
+        built = build(
+            source,
+            kernel=kernel,
+            jobs=jobs,
+            in_place=in_place,
+            make_words=settings,
+            on_line=(lambda line: _tell(bar, line)) if sys.stderr.isatty() else None,
+            timeout=timeout,
+            clean=clean,
+            compile_commands=compile_commands,
+        )
     if as_json:
         common.emit_json(_json(built))
     else:
@@ -76,6 +82,13 @@ def _split(words: tuple[str, ...], here: Path) -> tuple[Path, list[str]]:
     if len(sources) > 1:
         raise UsageError(f"one module source at a time, not {len(sources)}", hint=f"lkm build {sources[0]}")
     return (here / sources[0] if sources else here), settings
+
+
+def _tell(bar: common.Bar, line: str) -> None:
+    """What Kbuild is at, on a terminal: `  CC [M]  …/hello.o`, without the directories."""
+    words = line.split()
+    if line.startswith("  ") and len(words) > 1 and words[0].isupper():
+        bar.update(f"{words[0]} {Path(words[-1]).name}")
 
 
 def _show(built: Built) -> None:

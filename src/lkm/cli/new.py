@@ -23,7 +23,7 @@ def command(*, name: str, directory: Path | None, as_json: bool) -> int:
     The Makefile works under Kbuild and by hand: make, make clean, make KDIR=/a/kernel/build.
 
     \b
-    lkm new hello && lkm run hello month=December day=31
+      lkm new hello && lkm run hello month=December day=31
     """
     parent = directory or Path()
     made = new_module(name, parent=parent)

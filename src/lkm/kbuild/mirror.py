@@ -99,7 +99,7 @@ def scan(mirror: Mirror) -> dict[str, Stamp]:
     if mirror.only is not None:
         return {mirror.only.name: stamp(mirror.only.stat())}
     found: dict[str, Stamp] = {}
-    for relative, entry in _walk(mirror.source, "", ()):
+    for relative, entry in _walk(mirror.source, "", (_inode(mirror.source),)):
         status = entry.stat()
         if stat.S_ISREG(status.st_mode):
             found[relative] = stamp(status)
@@ -123,12 +123,11 @@ def sync(mirror: Mirror, files: Mapping[str, Stamp], changed: Iterable[str]) -> 
 
     Returns how far above the source they look: the longest run of `..` in them.
     """
-    levels = 0
-    for relative in changed:
-        if relative in files:
-            levels = max(levels, _copy(mirror, relative, files[relative]))
-        else:
+    wanted = sorted(changed)
+    for relative in wanted:  # first, since a file may have become a directory
+        if relative not in files:
             (mirror.root / target_name(mirror, relative)).unlink(missing_ok=True)
+    levels = max((_copy(mirror, name, files[name]) for name in wanted if name in files), default=0)
     if mirror.only is not None:
         _add_kbuild_file(mirror, mirror.only)
     return levels
@@ -216,6 +215,13 @@ def _walk(directory: Path, prefix: str, above: tuple[int, ...]) -> Iterator[tupl
             continue
 
 
+def _inode(directory: Path) -> int:
+    try:
+        return directory.stat().st_ino
+    except OSError as error:
+        raise BadInputError(f"{directory}: {error.strerror}") from error
+
+
 def _is_empty(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.stat().st_size == 0
@@ -227,7 +233,8 @@ def _is_product(name: str, names: set[str]) -> bool:
     if name.endswith((".o", ".a")):
         # An object that was handed over as it is has neither a source nor a record beside it.
         stem = name.rpartition(".")[0]
-        return f".{name}.cmd" in names or any(f"{stem}{end}" in names for end in (".c", ".S", ".rs"))
+        if f".{name}.cmd" in names or any(f"{stem}{end}" in names for end in (".c", ".S", ".rs")):
+            return True
     return _PRODUCT.search(name) is not None
 
 

@@ -37,7 +37,12 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 def test_an_empty_cache(command: Command, cache: Path) -> None:
     out, err = command("list")
     assert (out, err) == ("", "no kernel here yet; fetch one: lkm kernel add debian\n")
-    assert json.loads(command("list", "--json")[0]) == {"schema": 1, "default": None, "kernels": []}
+    assert json.loads(command("list", "--json")[0]) == {
+        "schema": 1,
+        "default": None,
+        "kernels": [],
+        "compilers": [],
+    }
     out, err = command("show", status=3)
     assert out == "" and "hint: lkm kernel add debian" in err
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 import lkm.process
+from lkm.config import Config
 from lkm.errors import BadInputError, MissingError, UsageError
 from lkm.kernel import Origin, add_kernel, find_kernel, list_kernels, remove_kernel
+from lkm.kernel.debian import SUITES, Debian
 
 if os.uname().machine != "x86_64":
     pytest.skip("the archive made here is for x86_64", allow_module_level=True)
@@ -178,6 +180,43 @@ def test_offline(archive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingError, match="cannot reach the package archive http://127") as caught:
         find_kernel("debian:6.1")
     assert "lkm kernel list" in caught.value.hint
+
+
+SOURCES = """\
+deb http://one.example/third/debian-like bookworm main
+deb http://two.example/mirror/debian oldstable-updates main
+deb http://three.example/security oldstable-security main
+deb http://four.example/linux/debian bookworm stable
+deb cdrom:[Debian]/ bookworm main
+"""
+
+
+def test_the_archive_is_the_one_this_machine_uses(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if lkm.process.find_program("apt-get") is None:
+        pytest.skip("no apt-get on this machine")
+    (tmp_path / "sources.list").write_text(SOURCES)
+    (tmp_path / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "{tmp_path}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
+    )
+    (tmp_path / "keys.gpg").write_bytes(b"")
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    monkeypatch.setenv("LKM_KEYRING", str(tmp_path / "keys.gpg"))
+    archive = Debian(Config()).archive(SUITES[0])
+    assert [(item.uri, item.suite) for item in archive.sources] == [
+        ("http://two.example/mirror/debian", "bookworm"),
+        ("http://three.example/security", "bookworm-security"),
+    ]
+    (tmp_path / "sources.list").write_text(SOURCES.splitlines()[1])
+    archive = Debian(Config()).archive(SUITES[0])
+    assert [item.uri for item in archive.guessed] == ["http://two.example/mirror/debian-security"]
+    archive = Debian(Config(mirror="http://mine.example/d/")).archive(SUITES[0])
+    assert [item.uri for item in archive.sources] == ["http://mine.example/d"]
+    (tmp_path / "sources.list").write_text("deb http://five.example/ubuntu jammy main\n")
+    with pytest.raises(MissingError, match="knows no archive of Debian's") as caught:
+        find_kernel("debian:6.1")
+    assert "LKM_MIRROR" in caught.value.hint
 
 
 def test_no_apt(archive: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

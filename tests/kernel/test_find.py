@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from lkm.errors import BadInputError, MissingError, UsageError
 from lkm.kernel import Kernel, Origin, add_kernel, find_kernel, list_kernels
+from lkm.kernel.store import sweep
 
 RELEASE = "6.1.0-56-cloud-amd64"
 Make = Callable[..., Path]
@@ -104,6 +106,42 @@ def test_several_kernels_in_one_root(unpacked: Callable[..., Path]) -> None:
         find_kernel(str(root))
     hinted = caught.value.hint.removeprefix("--kernel ")
     assert find_kernel(hinted).release in hinted
+
+
+@pytest.mark.parametrize("below", ["", "usr/lib/modules/6.9.1-arch1-1"])
+def test_archs_packages_unpacked_by_hand(
+    below: str, tmp_path: Path, cache: Path, compilers: Make, fakes: Any
+) -> None:
+    release = "6.9.1-arch1-1"
+    place = f"usr/lib/modules/{release}"
+    files: dict[str, bytes | Path] = {
+        f"{place}/vmlinuz": fakes.image(release, size=4096),
+        f"{place}/build/Makefile": b"",
+        f"{place}/build/.config": fakes.config(),
+        f"{place}/build/include/config/kernel.release": release.encode(),
+        "usr/src/linux": Path(f"../lib/modules/{release}/build"),
+    }
+    root = write(tmp_path / "arch", files)
+    kernel = find_kernel(str(root / below))
+    assert kernel.release == release and kernel.can_build
+    assert (kernel.image, kernel.modules) == (root / place / "vmlinuz", root / place)
+    assert kernel.build == root / place / "build"
+
+
+def test_fedoras_packages_unpacked_by_hand(tmp_path: Path, cache: Path, compilers: Make, fakes: Any) -> None:
+    release = "6.11.4-301.fc41.x86_64"
+    files: dict[str, bytes | Path] = {
+        f"lib/modules/{release}/vmlinuz": fakes.image(release, size=4096),
+        f"lib/modules/{release}/config": fakes.config(),
+        f"lib/modules/{release}/build": Path(f"/usr/src/kernels/{release}"),
+        f"usr/src/kernels/{release}/Makefile": b"",
+        f"usr/src/kernels/{release}/.config": fakes.config(),
+        f"usr/src/kernels/{release}/include/config/kernel.release": release.encode(),
+    }
+    root = write(tmp_path / "fedora", files)
+    kernel = find_kernel(str(root))
+    assert kernel.release == release and kernel.can_build and kernel.can_boot
+    assert kernel.build == root / f"usr/src/kernels/{release}"
 
 
 @pytest.fixture
@@ -267,6 +305,17 @@ def test_the_running_kernel_as_far_as_it_can_be_read(cache: Path) -> None:
 def test_only_what_can_be_fetched_is_added(own: Path) -> None:
     with pytest.raises(UsageError, match="on this machine already"):
         add_kernel(str(own))
+
+
+def test_links_into_what_is_gone_are_swept(unpacked: Callable[..., Path], cache: Path) -> None:
+    root = unpacked()
+    find_kernel(str(root))
+    assert len([path for path in (cache / "kernels/unpacked").iterdir() if path.is_dir()]) == 1
+    sweep()
+    assert len([path for path in (cache / "kernels/unpacked").iterdir() if path.is_dir()]) == 1
+    shutil.rmtree(root)
+    sweep()
+    assert not [path for path in (cache / "kernels/unpacked").iterdir() if path.is_dir()]
 
 
 def test_what_is_damaged_in_the_cache_is_not_there(cache: Path) -> None:

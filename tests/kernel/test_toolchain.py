@@ -299,6 +299,19 @@ def test_a_kernel_brings_its_compiler(archive: Any, fakes: Any, cache: Path) -> 
     assert not toolchain.root.exists()
 
 
+def test_where_nothing_can_be_caged_nothing_is_fetched(
+    archive: Any, fakes: Any, compilers: Callable[..., Path]
+) -> None:
+    archive.add_kernel("sid", "7.9.1+deb14-cloud-amd64", "7.9.1-1", config=fakes.config("gcc-98 (T) 98.2.0"))
+    archive.publish("sid")
+    compilers("bwrap").write_text(
+        "#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2; exit 1\n"
+    )
+    with pytest.raises(MissingError, match="cannot be run here: bwrap: setting up uid map") as caught:
+        add_kernel("debian:7.9")
+    assert caught.value.hint == "install gcc-98"
+
+
 def test_a_compiler_that_no_archive_has(archive: Any, fakes: Any) -> None:
     config = fakes.config("gcc-98 (Test 98.2.0-1) 98.2.0")
     archive.add_kernel("sid", "7.9.1+deb14-cloud-amd64", "7.9.1-1", config=config)

@@ -16,6 +16,7 @@ from lkm.kernel.facts import FACTS, parse_facts
 from lkm.kernel.find import describe_kernel, find_stored_kernel
 from lkm.kernel.layout import read_text
 from lkm.kernel.offer import Offer
+from lkm.kernel.toolchain import list_toolchains
 
 SCHEMA = 1
 
@@ -46,6 +47,7 @@ def list_command(*, show_all: bool, as_json: bool) -> None:
                 "schema": SCHEMA,
                 "default": default or None,
                 "kernels": [to_json(kernel) for kernel in kernels],
+                "compilers": [{"path": str(path), "size": size} for path, size in list_toolchains()],
                 **({"offers": [_offer_json(offer) for offer in offers]} if show_all else {}),
             }
         )
@@ -54,6 +56,8 @@ def list_command(*, show_all: bool, as_json: bool) -> None:
         mark = "*" if kernel.name == default else " "
         size = _size(kernel.size) if kernel.origin is Origin.DISTRIBUTION else ""
         click.echo(f"{mark} {kernel.name:42} {_use(kernel):12} {size:>8}  {_compiler(kernel)}".rstrip())
+    for path, taken in list_toolchains():
+        click.secho(f"  {f'compiler {path.name}':42} {'':12} {_size(taken):>8}", dim=True)
     for offer in offers:
         if f"debian:{offer.release}" not in here:
             use = "can build" if offer.can_build else "boots only"

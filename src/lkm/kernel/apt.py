@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from lkm import process
 from lkm.errors import BadInputError, LkmError, MissingError
 from lkm.kernel.compiler import write_json
+from lkm.kernel.sources import Source
 from lkm.paths import cache_dir, locked, make_dir
 from lkm.progress import Progress
 
@@ -72,15 +73,6 @@ class StaleListsError(MissingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One line of a sources list: base address, suite, component."""
-
-    uri: str
-    suite: str
-    component: str = "main"
-
-
-@dataclass(frozen=True, slots=True)
 class Archive:
     """Sources that are looked in together.  `guessed` are those that may not be there."""
 
@@ -129,20 +121,6 @@ def parse_packages(text: str, keep: Callable[[str], bool]) -> list[Package]:
                 )
             )
     return found
-
-
-def find_sources() -> list[Source]:
-    """The package archives this machine's own apt uses; empty where there is no apt."""
-    if process.find_program("apt-get") is None:
-        return []
-    form = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(CREATED_BY)"
-    result = process.run(["apt-get", "indextargets", "--format", form], timeout=60)
-    rows = [line.split("\t") for line in result.stdout.splitlines()]
-    return [
-        Source(row[0].rstrip("/"), row[1], row[2])
-        for row in rows
-        if len(row) == 4 and row[3] == "Packages" and not row[0].startswith("cdrom:")
-    ]
 
 
 def read_index(
@@ -247,13 +225,14 @@ def download(
             progress.update(what, int(float(match[1]) / 100 * total), total)
 
     words = [f"{package.name}={package.version}" for package in packages]
-    result = process.run_lines(
-        [*_argv(archive, ["apt-get", "download", "-q", "-o", "APT::Status-Fd=1"]), *words],
-        cwd=into,
-        env=_environment(),
-        on_line=on_line,
-        timeout=3600,
-    )
+    with locked(archive.directory / "lock"):  # nobody may read the lists anew meanwhile
+        result = process.run_lines(
+            [*_argv(archive, ["apt-get", "download", "-q", "-o", "APT::Status-Fd=1"]), *words],
+            cwd=into,
+            env=_environment(),
+            on_line=on_line,
+            timeout=3600,
+        )
     files = [next(iter(into.glob(f"{package.name}_*.deb")), None) for package in packages]
     if result.status != 0 or None in files:
         raise explain(archive, result)
@@ -263,7 +242,8 @@ def download(
 
 def find_closure(archive: Archive, names: Iterable[str]) -> list[Package]:
     """The packages `names` and all they depend on, as apt resolves them for an empty system."""
-    result = _start(archive, ["apt-get", "install", "--print-uris", "-q", *names])
+    with locked(archive.directory / "lock"):
+        result = _start(archive, ["apt-get", "install", "--print-uris", "-q", *names])
     if result.status != 0:
         raise explain(archive, result)
     packages = []
@@ -326,11 +306,7 @@ def explain(archive: Archive, result: process.Result) -> LkmError:
 
 
 def _environment() -> dict[str, str]:
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("LANGUAGE", "LC_MESSAGES", "APT_CONFIG")
-    }
+    kept = {key: value for key, value in os.environ.items() if key not in ("LANGUAGE", "LC_MESSAGES")}
     return {**kept, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 

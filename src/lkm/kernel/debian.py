@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,11 +15,12 @@ from pathlib import Path
 from lkm.config import Config
 from lkm.errors import BadInputError, LkmError, MissingError, UsageError
 from lkm.kernel import apt
-from lkm.kernel.apt import Archive, Source
+from lkm.kernel.apt import Archive
 from lkm.kernel.compiler import Wanted, write_json
 from lkm.kernel.layout import Found, find_in_root, fix_makefile
 from lkm.kernel.names import read_codename
 from lkm.kernel.offer import Offer, build_offers, choose_offer, is_kernel_package
+from lkm.kernel.sources import Source, read_sources
 from lkm.kernel.store import FILE_NAME, Stored, find_stored, kernels_dir, lock_of, read_size, to_json
 from lkm.kernel.value import Kernel, Origin
 from lkm.paths import locked, make_dir, new_directory
@@ -46,6 +47,8 @@ SUITES = (
 )
 # What a machine that is not Debian takes for "the current one".
 STABLE = "trixie"
+# What a sources list may call Debian's releases besides their code names.
+_ALIASES = ("stable", "oldstable", "testing", "unstable")
 _KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -85,7 +88,7 @@ class Debian:
 
     @cached_property
     def _sources(self) -> list[Source]:
-        return apt.find_sources()
+        return read_sources()
 
     @cached_property
     def _keyring(self) -> Path | None:
@@ -98,9 +101,22 @@ class Debian:
         """The archive's address: the setting, else where this machine takes a suite of Debian's from."""
         if self._mirror:
             return self._mirror
-        names = {suite.name for suite in SUITES}
-        known = [item.uri for item in self._sources if item.suite.removesuffix("-updates") in names]
-        return next(iter(known), "")
+        return next(iter(self._own({*(suite.name for suite in SUITES), *_ALIASES})), "")
+
+    def _own(self, names: Container[str]) -> list[str]:
+        """Where this machine takes Debian's suites `names` from, the likeliest first.
+
+        Others have archives with Debian's suite names too; theirs have other keys and addresses.
+        """
+        fitting = [
+            item
+            for item in self._sources
+            if item.suite.removesuffix("-updates") in names and item.component == "main"
+        ]
+        fitting.sort(
+            key=lambda item: ("debian-archive" not in item.signed_by, "/debian" not in item.uri[-16:])
+        )
+        return [item.uri for item in fitting]
 
     def archive(self, suite: Suite) -> Archive:
         """The sources of a suite; its security updates from where this machine takes them, else a guess."""
@@ -111,7 +127,8 @@ class Debian:
         guessed: tuple[Source, ...] = ()
         if suite.security:
             names = {item.security for item in SUITES if item.security}
-            own = [] if self._mirror else [item.uri for item in self._sources if item.suite in names]
+            names |= {f"{alias}-security" for alias in _ALIASES}
+            own = [] if self._mirror else self._own(names)
             if own:
                 sources += (Source(own[0], suite.security),)
             else:

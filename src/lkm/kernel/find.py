@@ -18,7 +18,7 @@ from lkm.kernel.compiler import Wanted, find_host_toolchain, missing_tools
 from lkm.kernel.layout import Found, describe, find_directory, find_image, find_in_root
 from lkm.kernel.names import choose_named, is_words, read_codename
 from lkm.kernel.store import Stored, find_stored, list_stored, remove_directory, sweep
-from lkm.kernel.toolchain import find_toolchain, list_toolchains
+from lkm.kernel.toolchain import find_cage_problem, find_toolchain, list_toolchains
 from lkm.kernel.value import Kernel, Origin, Toolchain
 from lkm.progress import Progress, Silent
 
@@ -240,6 +240,12 @@ def _fetch_compiler(
             raise MissingError(
                 f"{kernel.name} was built with {wanted.text}, which is not on this machine",
                 hint=f"lkm kernel add {kernel.name}",
+            )
+        if problem := find_cage_problem():
+            raise MissingError(
+                f"{kernel.name} was built with {wanted.text}, which is not on this machine; "
+                f"a fetched one cannot be run here: {problem}",
+                hint=f"install {' '.join([wanted.command, *lacking])}",
             )
         distribution = find_distribution(start=start)
         distribution.fetch_compiler(wanted, suite, progress=progress)

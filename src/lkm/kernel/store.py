@@ -171,6 +171,9 @@ def sweep() -> None:
         with contextlib.suppress(OSError), open(lock_of(part.with_name(name)), "wb") as lock:  # noqa: PTH123
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held by whoever still works on it
             shutil.rmtree(part, ignore_errors=True)
+    for shim in kernels_dir().glob("unpacked/[0-9a-f]*"):
+        if any(entry.is_symlink() and not entry.exists() for entry in shim.iterdir()):
+            shutil.rmtree(shim, ignore_errors=True)  # the packages it stood in for are gone
 
 
 def lock_of(directory: Path) -> Path:

@@ -113,9 +113,8 @@ class Debian:
             for item in self._sources
             if item.suite.removesuffix("-updates") in names and item.component == "main"
         ]
-        fitting.sort(
-            key=lambda item: ("debian-archive" not in item.signed_by, "/debian" not in item.uri[-16:])
-        )
+        usual = ("/debian", "/debian-security")
+        fitting.sort(key=lambda item: ("debian-archive" not in item.signed_by, not item.uri.endswith(usual)))
         return [item.uri for item in fitting]
 
     def archive(self, suite: Suite) -> Archive:

@@ -157,7 +157,7 @@ class Archive:
         for suite in suites or SUITES:
             place = self.root / "dists" / suite
             (place / "main/binary-amd64").mkdir(parents=True, exist_ok=True)
-            text = "\n".join(self._stanzas[suite]).encode()
+            text = "".join(f"{stanza}\n" for stanza in self._stanzas[suite]).encode()
             sums = ""
             for name, data in (("Packages", text), ("Packages.gz", gzip.compress(text, mtime=0))):
                 path = f"main/binary-amd64/{name}"

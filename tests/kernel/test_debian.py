@@ -75,6 +75,17 @@ def test_what_is_in_the_cache_is_found_without_starting_anything(
     assert list_kernels() == [first]
 
 
+def test_of_two_the_machines_own_release_comes_first(archive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.add_kernel("bookworm", "6.12.90+deb12-cloud-amd64", "6.12.90-1~deb12u1")
+    archive.publish("bookworm")
+    both = [find_kernel(f"debian:{release}") for release in ("6.12.90+deb12-cloud-amd64", LATER)]
+    for codename, kernel in zip(("bookworm", "trixie"), both, strict=True):
+        monkeypatch.setattr("lkm.kernel.find.read_codename", lambda default="", own=codename: own)
+        assert find_kernel("debian:6.12") == kernel
+    monkeypatch.setattr("lkm.kernel.find.read_codename", lambda default="": default)
+    assert find_kernel("debian:6.12") == both[1]
+
+
 def test_add_takes_the_newest_there_is_now(archive: Any) -> None:
     find_kernel("debian:6.1")
     archive.add_kernel("bookworm", "6.1.0-60-cloud-amd64", "6.1.200-1")

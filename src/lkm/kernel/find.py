@@ -152,6 +152,9 @@ def _find_cached(provider: str, words: str) -> Stored | None:
     if words and (stored := find_stored(provider, words)):
         return stored
     fitting = _choose(provider, words)
+    # As when it is fetched: this machine's own release comes first, its compiler is at hand.
+    own = [item for item in fitting if item.suite.partition("-")[0] == read_codename()]
+    fitting = own or fitting
     return fitting[-1] if fitting else None
 
 

@@ -32,13 +32,22 @@ def find_accelerator(kernel: Kernel, qemu: Qemu) -> str:
     """
     if kernel.arch != platform.machine() or not _opens():
         return "tcg"
-    key = json.dumps([_boot_id(), _processor(), platform.release(), file_identity(qemu.path)])
-    known = recall("accelerator", key)
-    if known is not None:
-        return str(known["accelerator"])
+    known = recall_accelerator(qemu)
+    if known:
+        return known
     accelerator = "kvm" if _boots(kernel, qemu) else "tcg"
-    remember("accelerator", key, {"accelerator": accelerator})
+    remember("accelerator", _key(qemu), {"accelerator": accelerator})
     return accelerator
+
+
+def recall_accelerator(qemu: Qemu) -> str:
+    """What was found for this host, or "" where nothing was tried yet."""
+    known = recall("accelerator", _key(qemu))
+    return str(known["accelerator"]) if known is not None else ""
+
+
+def _key(qemu: Qemu) -> str:
+    return json.dumps([_boot_id(), _processor(), platform.release(), file_identity(qemu.path)])
 
 
 def _opens() -> bool:

@@ -26,6 +26,9 @@ COMMAND_LINE = (
     "swiotlb=noforce",  # memory above 4 GiB would cost 64 MiB of bounce buffers, zeroed at boot
     "nokaslr",  # the same addresses in every template, so oopses can be compared
     "tsc=reliable",  # no calibration and no watchdog over emulated clocks
+    "no_timer_check",  # the timer of an emulated machine is as it should be
+    "cryptomgr.notests",  # half a second of self-tests at boot; the agent turns them on again for modules
+    "psi=0",  # pressure accounting runs at each change of task
     "nowatchdog",  # a busy host is not a soft lockup; hangs are found from outside
     "rcupdate.rcu_expedited=1",  # unloading waits for grace periods
 )
@@ -43,7 +46,7 @@ class Machine:
     @property
     def cpu(self) -> str:
         """The processor's model."""
-        return "host" if self.accelerator == "kvm" else "qemu64"
+        return "host" if self.accelerator == "kvm" else "max,la57=off"
 
     @property
     def window(self) -> int:

@@ -79,6 +79,7 @@ u32 channel_signal(void);                    /* signal the host wants sent to th
 /* --- load.c ---------------------------------------------------------------------------------- */
 
 void worker_start(void);
+i64 do_job(long call, long a, long b, long c); /* by the worker; its status */
 void load_image(const u8 *body, u32 size);
 void load_file(const u8 *body, u32 size);
 void unload(const u8 *body, u32 size);

@@ -56,9 +56,10 @@ void worker_start(void)
 /* Status of a call that did not return: its process was killed, by an oops. */
 #define KILLED (-1000)
 
-static void do_job(long call, long a, long b, long c)
+i64 do_job(long call, long a, long b, long c)
 {
 	u64 start = now();
+	i64 patience = 60000000;
 
 	job.call = call;
 	job.a = a;
@@ -69,7 +70,8 @@ static void do_job(long call, long a, long b, long c)
 	wake(&job.state);
 	while (job.state != ANSWERED) {
 		/* What a slow init prints is sent as it comes. */
-		wait_on(&job.state, ASKED, 20000000);
+		wait_on(&job.state, ASKED, patience);
+		patience = 20000000;
 		if (job.state == ANSWERED)
 			break;
 		if (log_drain())
@@ -84,6 +86,12 @@ static void do_job(long call, long a, long b, long c)
 		}
 	}
 	job.state = FREE;
+	return job.status;
+}
+
+static void answer_job(long call, long a, long b, long c)
+{
+	do_job(call, a, b, c);
 	log_drain();
 	say_done(job.status, job.nanoseconds);
 }
@@ -95,7 +103,7 @@ void load_image(const u8 *body, u32 size)
 
 	if (skip >= size)
 		return say_done(-E_INVAL, 0);
-	do_job(SYS_init_module, (long)(body + skip), (long)(size - skip), (long)(body + 8));
+	answer_job(SYS_init_module, (long)(body + skip), (long)(size - skip), (long)(body + 8));
 }
 
 /* body: as above, with a path in the guest in place of the module */
@@ -109,7 +117,7 @@ void load_file(const u8 *body, u32 size)
 	fd = sys2(SYS_open, body + skip, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return say_done(fd, 0);
-	do_job(SYS_finit_module, fd, (long)(body + 8), 0);
+	answer_job(SYS_finit_module, fd, (long)(body + 8), 0);
 	sys1(SYS_close, fd);
 }
 
@@ -118,5 +126,5 @@ void unload(const u8 *body, u32 size)
 {
 	if (size <= 8 || !text_in(body + 8, size - 8))
 		return say_done(-E_INVAL, 0);
-	do_job(SYS_delete_module, (long)(body + 8), (long)(read_u32(body) | O_NONBLOCK), 0);
+	answer_job(SYS_delete_module, (long)(body + 8), (long)(read_u32(body) | O_NONBLOCK), 0);
 }

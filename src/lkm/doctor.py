@@ -12,7 +12,11 @@ from pathlib import Path
 from lkm import paths, process
 from lkm.errors import LkmError
 from lkm.guest import list_templates
+from lkm.guest.accelerator import recall_accelerator
+from lkm.guest.qemu import find_qemu
 from lkm.kernel import find_kernel
+from lkm.kernel.distribution import can_fetch
+from lkm.kernel.toolchain import find_cage_problem
 from lkm.requirements import install_command, is_met, read_requirements
 
 GIB = 1 << 30
@@ -39,7 +43,7 @@ class Finding:
 
 def examine(*, stage: str = "run") -> list[Finding]:
     """Looks at the machine; starts nothing but `bwrap … true`, changes nothing."""
-    return [*_programs(stage), _cache(), _memory(), _kvm(), _cage(), _kernel()]
+    return [*_programs(stage), _cache(), _memory(), _kvm(), _cage(), _fetching(), _kernel()]
 
 
 def _programs(stage: str) -> list[Finding]:
@@ -85,18 +89,31 @@ def _kvm() -> Finding:
         return Finding("kvm", State.NOTE, "no /dev/kvm: guests are emulated", purpose)
     if not os.access(device, os.R_OK | os.W_OK):
         return Finding("kvm", State.NOTE, "/dev/kvm is there, but not for this user (group kvm)", purpose)
-    return Finding("kvm", State.GOOD, "/dev/kvm is there; whether it boots is tried once a kernel", purpose)
+    try:
+        known = recall_accelerator(find_qemu(os.uname().machine))
+    except LkmError:
+        known = ""
+    if known == "tcg":
+        return Finding("kvm", State.NOTE, "/dev/kvm is there, but no kernel boots with it here", purpose)
+    text = "kernels boot with it" if known else "/dev/kvm is there; the first guest shows whether it works"
+    return Finding("kvm", State.GOOD, text, purpose)
 
 
 def _cage() -> Finding:
     purpose = "the compilers of kernels that this machine's own cannot build for"
-    if process.find_program("bwrap") is None:
-        return Finding("cage", State.NOTE, "bubblewrap is missing", purpose)
-    result = process.run(["bwrap", "--unshare-net", "--ro-bind", "/", "/", "true"], timeout=10)
-    if result.status:
-        said = result.stderr.strip()
-        return Finding("cage", State.NOTE, f"bubblewrap cannot make a mount namespace: {said}", purpose)
+    problem = find_cage_problem()
+    if problem:
+        return Finding("cage", State.NOTE, problem, purpose)
     return Finding("cage", State.GOOD, "bubblewrap works", purpose)
+
+
+def _fetching() -> Finding:
+    purpose = "distribution kernels, and the compilers they bring"
+    problem = can_fetch()
+    if problem is not None:
+        fix = f"; {problem.hint}" if problem.hint else ""
+        return Finding("fetching", State.NOTE, f"{problem.message}{fix}", purpose)
+    return Finding("fetching", State.GOOD, "through apt, with its verification", purpose)
 
 
 def _kernel() -> Finding:

@@ -22,6 +22,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "info": ("info:command", "All that a .ko says of itself"),
     "params": ("params:command", "A module's parameters; check values for them"),
     "sections": ("sections:command", "What a module's parts cost in memory"),
+    "symbol": ("symbol:command", "Who defines and exports a symbol, and to whom"),
+    "map": ("map:command", "A kernel's symbol map"),
     "deps": ("deps:command", "What a module needs, and what needs it"),
     "plan": ("plan:command", "What must be loaded or unloaded, in which order"),
     "depmod": ("depmod:command", "Write the modules.* files of a modules directory"),

@@ -44,7 +44,8 @@ class Index:
         self._version = f"{FORMAT}.{sys.version_info.major}.{sys.version_info.minor}"
 
     @contextlib.contextmanager
-    def _open(self, *, write: bool) -> Iterator[sqlite3.Connection | None]:
+    def open(self, *, write: bool) -> Iterator[sqlite3.Connection | None]:
+        """A connection to the file; None where there is none or it cannot be opened."""
         if not write and not self.path.exists():
             yield None
             return
@@ -60,7 +61,7 @@ class Index:
                 connection.execute("PRAGMA synchronous=OFF")
                 connection.executescript(_TABLES)
             yield connection
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             # Locked for long, or no room: done without.  Damaged: thrown away, to be made again.
             if not isinstance(error, sqlite3.OperationalError):
                 with contextlib.suppress(OSError):
@@ -71,7 +72,7 @@ class Index:
     def load(self, place: str, kind: str, stamp: str = "") -> Any:
         """What was kept for `place`, None where there is nothing of this stamp."""
         found: tuple[bytes] | None = None
-        with self._open(write=False) as connection:
+        with self.open(write=False) as connection:
             if connection is not None:
                 found = connection.execute(
                     "SELECT data FROM kept WHERE place = ? AND kind = ? AND stamp = ?",
@@ -91,7 +92,7 @@ class Index:
         """Keeps a value of plain types (None, numbers, text, bytes, tuples, lists, dicts)."""
         data = marshal.dumps(value)
         checked = zlib.crc32(data).to_bytes(4, "little") + data
-        with self._open(write=True) as connection:
+        with self.open(write=True) as connection:
             if connection is not None:
                 connection.execute(
                     "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)",
@@ -100,7 +101,7 @@ class Index:
 
     def places(self, kind: str) -> list[str]:
         """Everything of which something of that kind is kept."""
-        with self._open(write=False) as connection:
+        with self.open(write=False) as connection:
             if connection is not None:
                 rows = connection.execute("SELECT place FROM kept WHERE kind = ? ORDER BY place", (kind,))
                 return [place for (place,) in rows]
@@ -108,7 +109,7 @@ class Index:
 
     def forget(self, place: str) -> None:
         """Drops all that is kept for `place`."""
-        with self._open(write=True) as connection:
+        with self.open(write=True) as connection:
             if connection is not None:
                 connection.execute("DELETE FROM kept WHERE place = ?", (place,))
 

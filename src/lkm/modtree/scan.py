@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
-from lkm.elf import Elf, Source, parse_elf
+from lkm.elf import BytesSource, Elf, Source, parse_elf
 from lkm.elf.value import SHT_NOBITS
 from lkm.errors import BadInputError
 from lkm.module import open_module
@@ -33,8 +34,11 @@ _VERSION_NAME = re.compile(rb"(?s).{8}(.{56})")
 _UNDEFINED = re.compile(rb"(?s)(.{4})[\x10-\x2f].\0\0.{16}|.{24}")
 _NAMES_LIMIT = 1 << 22  # bytes of section names on the fast path; real ones have a few thousand
 _SYMBOLS_LIMIT = 1 << 28
-_USUAL_SIZE = 1 << 20  # bytes of a section that are not worth asking the file's size first
+_SECTION_LIMIT = 1 << 26  # bytes of a section on the fast path
 _NAMES_WITH_DOTS = (b"\x14\0", b"\x15\0")  # PowerPC
+
+
+_UNUSUAL = (struct.error, IndexError, OverflowError, OSError, MemoryError)
 
 
 class Facts(NamedTuple):
@@ -73,28 +77,30 @@ def scan_file(path: str) -> Facts:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadInputError(f"cannot read {path}: {reason}") from error
     try:
-        facts = _scan_usual(fd)
-    except (struct.error, IndexError, OverflowError, OSError, MemoryError):
+        facts = _scan_usual(partial(os.pread, fd))
+    except _UNUSUAL:
         facts = None
     finally:
         os.close(fd)
     return facts if facts is not None else scan_source(open_module(path))
 
 
-def _scan_usual(fd: int) -> Facts | None:
-    """For 64-bit little-endian objects with `__versions`; None for all others and in every doubt."""
-    pread = os.pread
-    head = pread(fd, 64, 0)
+def _scan_usual(read: Callable[[int, int], bytes]) -> Facts | None:
+    """For 64-bit little-endian objects; None, or one of `_UNUSUAL`, for all others and in every doubt.
+
+    `read` gives so many bytes at an offset, fewer at the end, as os.pread.
+    """
+    head = read(64, 0)
     if not head.startswith(_USUAL) or head[18:20] in _NAMES_WITH_DOTS:
         return None
     _, _, offset, _, _, _, _, row_size, count, names_index = _HEADER.unpack_from(head, 24)
     if row_size != 64 or not 0 < names_index < count or offset > 1 << 62:
         return None
-    table = pread(fd, count * 64, offset)
+    table = read(count * 64, offset)
     row = _ROW.unpack_from(table, names_index * 64)
     if row[5] > _NAMES_LIMIT:
         return None
-    names = pread(fd, row[5], row[4])
+    names = read(row[5], row[4])
 
     def section(name: bytes) -> tuple[int, ...]:
         at = names.find(name) + 1
@@ -108,28 +114,50 @@ def _scan_usual(fd: int) -> Facts | None:
             raise IndexError
         return _ROW.unpack_from(table, row_at)
 
-    def read(row: tuple[int, ...]) -> bytes:
+    def contents(row: tuple[int, ...]) -> bytes:
         size = row[5]
-        if row[1] == SHT_NOBITS or (size > _USUAL_SIZE and size > os.fstat(fd).st_size):
+        if row[1] == SHT_NOBITS or size > _SECTION_LIMIT:
             raise IndexError
-        data = pread(fd, size, row[4])
+        data = read(size, row[4])
         if len(data) != size:
             raise IndexError
         return data
 
-    information = read(section(b"\0.modinfo\0"))
-    versions = read(section(b"\0__versions\0"))
-    if len(versions) & 63 or b"__version_ext_names\0" in names:
-        return None
-    exports: bytes | None = b""
-    if b"__ksymtab_strings\0" in names:
-        exports = _exports(read(section(b"\0__ksymtab_strings\0")))
+    information = _modinfo(contents(section(b"\0.modinfo\0")))
     symbols, strings = section(b"\0.symtab\0"), section(b"\0.strtab\0")
-    if exports is None or symbols[7] * 24 > symbols[5]:
-        return None
     local = symbols[7] * 24  # sh_info: how many local symbols come first
+    if local > symbols[5] or b"__version_ext_names\0" in names:
+        return None
+    exports = contents(section(b"\0__ksymtab_strings\0")) if b"__ksymtab_strings\0" in names else b""
     places = (symbols[4] + local, symbols[5] - local, strings[4], strings[5])
-    return Facts(*_modinfo(information), exports, _VERSION_NAME.findall(versions), places)
+    if b"\0__versions\0" not in names:
+        if b"__kcrctab" in names:
+            return None
+        imports = _undefined(read(places[1], places[0]), contents(strings))
+        return Facts(*information, _all_texts(exports), list(dict.fromkeys(imports)), ())
+    versions = contents(section(b"\0__versions\0"))
+    exported = _exports(exports)
+    if len(versions) & 63 or exported is None:
+        return None
+    return Facts(*information, exported, _VERSION_NAME.findall(versions), places)
+
+
+def _all_texts(strings: bytes) -> bytes:
+    """All that is not empty of `__ksymtab_strings`, namespaces included (see `exported_names`)."""
+    return join_texts([text for text in strings.split(b"\0") if text])
+
+
+def _undefined(table: bytes, strings: bytes) -> list[bytes]:
+    """Names of the undefined rows of a symbol table."""
+    found = []
+    for raw in _UNDEFINED.findall(table):
+        if raw:
+            at = int.from_bytes(raw, "little")
+            end = strings.find(b"\0", at)
+            if end < 0:
+                raise IndexError
+            found.append(strings[at:end])
+    return found
 
 
 def _modinfo(data: bytes) -> tuple[bytes, bytes, bytes]:
@@ -141,7 +169,7 @@ def _modinfo(data: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _exports(strings: bytes) -> bytes | None:
-    """Names out of `__ksymtab_strings`: since 5.4 a symbol and its namespace by turns; None in doubt."""
+    """The names in `__ksymtab_strings`: since 5.4 a symbol and its namespace by turns; None in doubt."""
     parts = strings.split(b"\0")
     if parts.pop() or len(parts) % 2:
         return None
@@ -150,7 +178,15 @@ def _exports(strings: bytes) -> bytes | None:
 
 
 def scan_source(source: Source) -> Facts:
-    """The facts of any module, by the checked reader; raises `BadInputError`."""
+    """The facts of any module, by the checked reader where it is unusual; raises `BadInputError`."""
+    if isinstance(source, BytesSource):
+        data = source.data
+        try:
+            facts = _scan_usual(lambda size, offset: data[offset : offset + size])
+        except _UNUSUAL:
+            facts = None
+        if facts is not None:
+            return facts
     elf = parse_elf(source)
     information = elf.read_named(".modinfo")
     if information is None:

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""`lkm symbol`: who defines and exports a symbol, and to whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lkm.cli.common import emit_json, json_option, note
+from lkm.errors import BadInputError
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
+    from lkm.kernel.kallsyms import MapSymbol
+    from lkm.kernel.symbols import KernelSymbol
+
+SCHEMA = 1
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, required=True, metavar="NAME|GLOB...")
+@click.option(
+    "--kernel",
+    "kernels",
+    multiple=True,
+    metavar="NAME",
+    help="This kernel; may be repeated. Default: all at hand.",
+)
+@click.option("--exported", is_flag=True, help="Only what modules may use.")
+@click.option("--users", is_flag=True, help="Name all modules that use it.")
+@json_option
+def command(
+    names: tuple[str, ...], *, kernels: tuple[str, ...], exported: bool, users: bool, as_json: bool
+) -> None:
+    """Where a symbol is defined, its type and address, whether and to whom it is exported, and who uses it.
+
+    The same for each kernel at hand, side by side. A name may be a shell pattern.
+
+    \b
+    lkm symbol _printk
+    lkm symbol 'usb_*_driver' --kernel debian:6.1 --exported
+    """
+    from lkm.kernel.symbols import Symbols, find_in_modules
+
+    chosen = find_kernels(kernels)
+    symbols = Symbols(read_map=ask_guest)
+    found: list[KernelSymbol] = []
+    for name in names:
+        some = [one for one in symbols.find(chosen, name) if one.exported or not exported]
+        if not some and not exported and not any(letter in name for letter in "*?["):
+            # Neither the kernel nor an export: a module may define it for itself.
+            some = [one for kernel in chosen for one in find_in_modules(kernel, name, symbols.index)]
+        if not some:
+            near = _near(name, symbols.find(chosen, f"*{name.strip('*')}*")[:200])
+            hint = f"lkm symbol {near}" if near else f"lkm symbol '*{name.strip('*')}*'"
+            raise BadInputError(f"no symbol '{name}' in {', '.join(one.name for one in chosen)}", hint=hint)
+        found += some
+    if as_json:
+        emit_json({"schema": SCHEMA, "symbol": [symbol_json(one) for one in found]})
+        return
+    for line in _lines(found, every_user=users):
+        click.echo(line)
+
+
+def find_kernels(names: tuple[str, ...]) -> list[Kernel]:
+    """The kernels of these names, or all at hand; the distribution's current one where there is none."""
+    from lkm.kernel import find_kernel, list_kernels
+
+    if names:
+        return [find_kernel(name, need_build=False) for name in names]
+    return list_kernels() or [find_kernel(None, need_build=False)]
+
+
+def ask_guest(kernel: Kernel) -> list[MapSymbol] | None:
+    """The symbol map of a booted guest, for a kernel whose files hold none."""
+    if not kernel.can_boot:
+        return None
+    from lkm.guest import Guest
+    from lkm.kernel.symbols import parse_map
+
+    note(f"{kernel.name} has no symbol map on disk: it is asked in a guest")
+    with Guest(kernel) as guest:
+        done = guest.run("echo 0 > /proc/sys/kernel/kptr_restrict; cat /proc/kallsyms")
+    return parse_map(done.stdout, name=f"/proc/kallsyms of {kernel.name}") if done.stdout else None
+
+
+def _near(name: str, candidates: list[KernelSymbol]) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, [one.name for one in candidates], n=1)
+    return found[0] if found else (candidates[0].name if candidates else "")
+
+
+def symbol_json(symbol: KernelSymbol) -> dict[str, Any]:
+    """One symbol of one kernel."""
+    from lkm.kernel.symbols import TYPES
+
+    return {
+        "name": symbol.name,
+        "kernel": symbol.kernel,
+        "owner": symbol.owner,
+        "type": symbol.type or None,
+        "type_meaning": TYPES.get(symbol.type),
+        "exported": symbol.exported,
+        "gpl_only": symbol.gpl_only,
+        "namespace": symbol.namespace,
+        "crc": None if symbol.crc is None else f"0x{symbol.crc:08x}",
+        "address": None if symbol.address is None else f"0x{symbol.address:016x}",
+        "users": list(symbol.users),
+    }
+
+
+def _lines(found: list[KernelSymbol], *, every_user: bool) -> list[str]:
+    from lkm.kernel.symbols import TYPES
+
+    lines: list[str] = []
+    last = ""
+    for one in sorted(found, key=lambda one: one.name):
+        if one.name != last:
+            last = one.name
+            lines.append(one.name)
+        where = "the kernel" if one.owner == "vmlinux" else f"module {one.owner}"
+        words = [where]
+        if one.type:
+            words.append(f"{one.type}: {TYPES.get(one.type, 'unknown')}")
+        if one.address is not None:
+            words.append(f"{one.address:016x}")
+        words.append(_exported(one))
+        if one.crc is not None:
+            words.append(f"crc 0x{one.crc:08x}")
+        lines.append(f"  {one.kernel}: {'; '.join(words)}")
+        if one.users:
+            most = len(one.users) if every_user else 6
+            more = f" and {len(one.users) - most} more" if len(one.users) > most else ""
+            lines.append(f"    used by {len(one.users)} modules: {', '.join(one.users[:most])}{more}")
+    return lines
+
+
+def _exported(symbol: KernelSymbol) -> str:
+    if not symbol.exported:
+        return "not exported: no module may use it"
+    to = "to GPL-compatible modules only" if symbol.gpl_only else "to all modules"
+    return f"exported {to}" + (f", in namespace {symbol.namespace}" if symbol.namespace else "")

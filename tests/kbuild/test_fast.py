@@ -206,7 +206,9 @@ EDITS = [
         "static void __exit user_exit(void)\n{",
         says="section mismatch",
     ),
-    Edit("error", "user.c", "return 0;", "return zero;", how=How.KBUILD, ok=False, says="zero"),
+    Edit("error", "user.c", "return 0;", "return zero;", ok=False, says="zero"),
+    Edit("error in who exports", "provider.c", "base + add", "nothing + add", ok=False, says="nothing"),
+    Edit("error in a header", "shared.h", "#define", "syntax error\n#define", ok=False, says="syntax"),
 ]
 
 
@@ -289,4 +291,6 @@ def test_as_kbuild_does(series: str, edit: Edit, benches: Callable[[str], Bench]
     assert [path.name for path in fast.modules] == [path.name for path in clean.modules]
     assert edit.says in " ".join(item.text for item in fast.diagnostics)
     assert edit.how is None or fast.how is edit.how, fast.log
-    assert bench.build().how is (How.NOTHING if edit.ok else How.KBUILD)
+    again = bench.build()
+    assert (again.ok, again.diagnostics) == (edit.ok, fast.diagnostics)
+    assert again.how is (How.NOTHING if edit.ok else fast.how)

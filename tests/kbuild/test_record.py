@@ -22,6 +22,7 @@ RECORD = Record(
     objects={"a.o": ("a.c", "/x.h")},
     units={"a": ("a.o",)},
     proved=("a.o",),
+    exports={"a.o": ("__ksymtab_x",)},
     refused="no",
     by_hand=("a.o",),
     pending=(),

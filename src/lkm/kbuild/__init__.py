@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A module source: made, built, and what the compiler said of it."""
 
-from lkm.kbuild.build import build, build_place, remove_builds
+from lkm.kbuild.build import build, build_place
+from lkm.kbuild.cache import prune_builds, remove_builds
 from lkm.kbuild.scaffold import new_module
 from lkm.kbuild.source import find_source
 from lkm.kbuild.value import Built, Diagnostic, How, Severity
@@ -15,5 +16,6 @@ __all__ = [
     "build_place",
     "find_source",
     "new_module",
+    "prune_builds",
     "remove_builds",
 ]

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lkm import paths
+from lkm import paths, process
 from lkm.errors import BadInputError
+from lkm.kbuild.cache import prune_builds, write_source
 from lkm.kbuild.job import Job, Work
 from lkm.kbuild.make import check_kernel, parse_make_words
 from lkm.kbuild.mirror import Mirror, mirror_of
 from lkm.kbuild.source import find_source
-from lkm.kbuild.value import Built
+from lkm.kbuild.value import Built, How
 from lkm.kernel.value import Kernel
 
 FORMAT = "1"
@@ -70,6 +71,9 @@ def build(
                 shutil.copyfile(made, target)
             except OSError as error:
                 raise BadInputError(f"{target}: {error.strerror}", hint=f"cp {made} .") from error
+    if work.how is How.KBUILD:
+        write_source(job.place, job.source)
+        prune_builds()
     return Built(
         job.source,
         kernel,
@@ -105,7 +109,8 @@ def build_place(source: Path, kernel: Kernel, words: Mapping[str, str]) -> Path:
         *(f"{key}={words[key]}" for key in sorted(words)),
     ]
     if toolchain is not None:
-        told += [toolchain.compiler, toolchain.version, str(toolchain.root)]
+        own = process.find_program(toolchain.compiler) if toolchain.root is None else None
+        told += [toolchain.compiler, toolchain.version, str(toolchain.root), str(own)]
     return paths.cache_dir() / "build" / _digest(str(source)) / _digest("\0".join(told))
 
 
@@ -146,17 +151,3 @@ def _check_in_place(source: Path) -> None:
         raise BadInputError(f"{source}: one C file cannot be built in place", hint=f"lkm build {source}")
     if not os.access(source, os.W_OK):
         raise BadInputError(f"{source}: cannot be written", hint="lkm build without --in-place")
-
-
-def remove_builds() -> int:
-    """Removes every finished build from the cache and returns how many bytes that freed.
-
-    A build that is going on is left alone.
-    """
-    freed = 0
-    base = paths.cache_dir() / "build"
-    for place in sorted(base.glob("*/*/")):
-        with paths.locked(place.with_name(f"{place.name}.lock")):
-            freed += sum(path.lstat().st_blocks * 512 for path in place.rglob("*") if path.is_file())
-            shutil.rmtree(place, ignore_errors=True)
-    return freed

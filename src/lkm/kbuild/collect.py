@@ -13,7 +13,10 @@ from lkm import process
 from lkm.kbuild.commands import parse_mod_file, read_cmd_file, read_command
 from lkm.kbuild.job import Job
 from lkm.kbuild.kbuildfile import find_doubt, find_includes
+from lkm.kbuild.make import parse_environment
 from lkm.kbuild.mirror import find_generated
+from lkm.kbuild.plan import read_exports
+from lkm.kbuild.record import UNSEEN_INPUT
 from lkm.kbuild.source import find_kbuild_file
 
 # What shapes a module and is in no list of dependencies, below the kernel's build directory.
@@ -31,6 +34,10 @@ _KERNEL_FILES = (
 )
 
 
+_ASSEMBLER_READS = re.compile(rb"\.incbin\b|\"[^\"\n]*\.include\b")
+_TOOLS = ("CC", "LD", "NM", "OBJCOPY", "PAHOLE")
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What Kbuild's directory tells: see `Record` for each."""
@@ -39,6 +46,7 @@ class Found:
     units: Mapping[str, tuple[str, ...]]
     outside: frozenset[str]
     identity: frozenset[str]
+    exports: Mapping[str, tuple[str, ...]]
     doubt: str
 
 
@@ -64,20 +72,34 @@ def collect(job: Job, modules: Iterable[Path], files: Iterable[str]) -> Found:
     if generated:
         doubts.append(f"{generated} was made by a rule of its own")
     doubts += [doubt] if doubt else []
+    if _has_unseen_input(job, known):
+        doubts.insert(0, UNSEEN_INPUT)
     outside |= used | _symbol_tables(job)
-    return Found(objects, units, frozenset(outside), frozenset(identity), doubts[0] if doubts else "")
+    exports = {name: read_exports(work / name) for name in objects}
+    return Found(
+        objects,
+        units,
+        frozenset(outside),
+        frozenset(identity),
+        {name: markers for name, markers in exports.items() if markers},
+        doubts[0] if doubts else "",
+    )
 
 
 def identity_paths(job: Job) -> list[str]:
     """The files that tell the kernel and its tools, but for its headers."""
     found = [str(job.directory / name) for name in _KERNEL_FILES]
     toolchain = job.kernel.toolchain
-    if toolchain is not None and toolchain.root is None:
-        compiler = process.find_program(toolchain.compiler)
-        found += [os.path.realpath(compiler)] if compiler is not None else []
-    elif toolchain is not None:
-        found.append(str(toolchain.root))
-    return found
+    if toolchain is not None and toolchain.root is not None:
+        return [*found, str(toolchain.root)]
+    names = [toolchain.compiler] if toolchain is not None else []
+    try:
+        environment = parse_environment(job.environment_path.read_bytes())
+    except OSError:
+        environment = {}
+    names += [words[0] for name in _TOOLS if (words := environment.get(name, "").split())]
+    programs = [process.find_program(name) for name in dict.fromkeys(names)]
+    return [*found, *(os.path.realpath(program) for program in programs if program is not None)]
 
 
 def _read_objects(work: Path, stem: str) -> list[str]:
@@ -123,6 +145,19 @@ def _kbuild_files(job: Job, objects: Iterable[str]) -> tuple[set[str], str]:
                 outside.add(key or str(path))
             pending += includes or []
     return outside, ""
+
+
+def _has_unseen_input(job: Job, files: Iterable[str]) -> bool:
+    """Whether a source has the assembler read a file, which no compiler lists as a dependency."""
+    sources = (name for name in files if name.endswith((".c", ".h", ".S", ".inc")))
+    return any(_ASSEMBLER_READS.search(_read(job.mirror.root / name)) for name in sources)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _symbol_tables(job: Job) -> set[str]:

@@ -18,7 +18,7 @@ from lkm.kbuild.outcome import publish
 from lkm.kbuild.plan import Plan, Unit, plan_fast, read_exports
 from lkm.kbuild.record import Record, read_stamps, write_record
 from lkm.kbuild.toolchain import foreign_command
-from lkm.kbuild.value import How, flatten
+from lkm.kbuild.value import How, Severity, Targets, flatten, is_object
 
 
 def build_fast(
@@ -45,14 +45,12 @@ def build_fast(
     plan = _plan(job, record, stale)
     if isinstance(plan, str):
         return None, replace(record, refused=plan)
-    before = {name: _exports(job, name) for name in stale}
-    if not _run_plan(job, plan, before, levels=record.levels):
-        return None, record
+    if not _run_plan(job, plan, record):
+        return _tell_errors(job, files, record, plan=plan, start=start)
     record = _remember_fast(job, files, record, plan, start)
     write_record(record, job.record_path)
     modules = tuple(job.modules_path / name for name in record.modules)
-    log = "".join(path.read_text(errors="replace") for path in plan.logs.values() if path.exists())
-    return Work(True, modules, flatten(record.targets), How.FAST, log), record
+    return Work(True, modules, flatten(record.targets), How.FAST, _read_logs(plan)), record
 
 
 def _plan(job: Job, record: Record, stale: tuple[str, ...]) -> Plan | str:
@@ -78,8 +76,7 @@ def _prove(job: Job, record: Record, stale: tuple[str, ...]) -> str:
     plan = _plan(job, record, stale)
     if isinstance(plan, str):
         return plan
-    before = {name: _exports(job, name) for name in stale}
-    if not _run_plan(job, plan, before, levels=record.levels):
+    if not _run_plan(job, plan, record):
         return "the saved commands did not work"
     for name in record.modules:
         if (job.mirror.work / name).read_bytes() != (job.modules_path / name).read_bytes():
@@ -87,35 +84,59 @@ def _prove(job: Job, record: Record, stale: tuple[str, ...]) -> str:
     return ""
 
 
-def _run_plan(job: Job, plan: Plan, before: Mapping[str, set[bytes]], *, levels: int) -> bool:
+def _run_plan(job: Job, plan: Plan, record: Record) -> bool:
     """Runs a plan; whether it went through, and each object exports what it exported before."""
     argv = ["/bin/sh", "-c", plan.script]
-    argv = foreign_command(job, argv, directory=plan.directory, levels=levels)
+    argv = foreign_command(job, argv, directory=plan.directory, levels=record.levels)
     environment = build_environment(job.mirror.work) | parse_environment(job.environment_path.read_bytes())
     result = process.run_lines(argv, cwd=plan.directory, env=environment, timeout=job.timeout)
     if result.status != 0:
         return False
-    for name, (path, expected) in plan.exports.items():
-        if tuple(path.read_text(errors="replace").splitlines()) != expected:
+    for versions, expected in plan.exports.values():
+        if tuple(versions.read_text(errors="replace").splitlines()) != expected:
             return False
-        if before[name] and not _are_global(job.mirror.work / name, before[name]):
+    for name in plan.objects:
+        path, markers = job.mirror.work / name, record.exports.get(name, ())
+        if read_exports(path) != markers or (markers and not _are_global(path, markers)):
             return False
-    return all(_exports(job, name) == exports for name, exports in before.items())
+    return True
 
 
-def _exports(job: Job, name: str) -> set[bytes]:
-    try:
-        return read_exports((job.mirror.work / name).read_bytes())
-    except OSError:
-        return set()
+def _tell_errors(
+    job: Job, files: Mapping[str, Stamp], record: Record, *, plan: Plan, start: int
+) -> tuple[Work | None, Record]:
+    """A source that does not compile needs no second opinion: the command is proved to be Kbuild's own."""
+    if any(log.exists() for target, log in plan.logs.items() if target not in plan.objects):
+        return None, record
+    targets = {name: items for name, items in record.targets.items() if is_object(name)}
+    said: Targets = {}
+    for name in plan.objects:
+        said |= parse_lines(job, plan.logs[name].read_text(errors="replace").splitlines(), name)
+    if not any(item.severity is Severity.ERROR for items in said.values() for item in items):
+        return None, record
+    targets |= said
+    record = replace(
+        record,
+        ok=False,
+        files=dict(files),
+        outside=read_stamps(record.outside, before=start),
+        targets=targets,
+        pending=plan.objects,
+    )
+    write_record(record, job.record_path)
+    return Work(False, (), flatten(targets), How.FAST, _read_logs(plan)), record
 
 
-def _are_global(path: Path, markers: Iterable[bytes]) -> bool:
+def _read_logs(plan: Plan) -> str:
+    return "".join(path.read_text(errors="replace") for path in plan.logs.values() if path.exists())
+
+
+def _are_global(path: Path, markers: Iterable[str]) -> bool:
     """Whether no exported symbol is static (scripts/check-local-export, up to 6.4)."""
     from lkm.elf import parse_elf
     from lkm.elf.value import STB_LOCAL
 
-    names = {marker.partition(b"_ksymtab_")[2].decode() for marker in markers if b"__ksymtab_" in marker}
+    names = {marker.removeprefix("__ksymtab_") for marker in markers if marker.startswith("__ksymtab_")}
     return not any(
         symbol.binding == STB_LOCAL and symbol.name in names
         for symbol in parse_elf(path.read_bytes()).symbols

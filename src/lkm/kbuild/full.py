@@ -18,7 +18,7 @@ from lkm.kbuild.mirror import Stamp, link_above, sync
 from lkm.kbuild.outcome import publish, read_modules, remove_stale
 from lkm.kbuild.record import Record, read_stamps, write_record
 from lkm.kbuild.toolchain import foreign_command
-from lkm.kbuild.value import How, flatten
+from lkm.kbuild.value import How, flatten, is_object
 
 
 def build_in_place(job: Job) -> Work:
@@ -49,9 +49,11 @@ def build_mirror(job: Job, files: Mapping[str, Stamp], before: Record, start: in
     work = job.mirror.work
     result = _run_kbuild(job, before.levels)
     targets = parse_result(job, result)
-    kept = {name: items for name, items in before.targets.items() if name and name not in targets}
-    targets = kept | targets
-    if result.status != 0:
+    failed = result.status != 0
+    # What modpost said of the build before is not to be told of one that did not reach it.
+    kept = {name for name in before.targets if name and (is_object(name) or not failed)}
+    targets = {name: before.targets[name] for name in kept} | targets
+    if failed:
         pending = tuple(sorted({*before.pending, *before.by_hand}))
         record = replace(before, ok=False, files=dict(files), targets=targets, pending=pending, by_hand=())
         identity = before.identity or read_stamps(identity_paths(job), before=start)
@@ -61,10 +63,9 @@ def build_mirror(job: Job, files: Mapping[str, Stamp], before: Record, start: in
     modules = read_modules(work)
     remove_stale(work, modules)
     found = collect(job, modules, files)
-    alive = {*found.objects, *(f"{stem}{end}" for stem in found.units for end in (".o", ".ko", ".mod.o"))}
-    targets = {
-        name: items for name, items in targets.items() if name in alive or name in ("", "Module.symvers")
-    }
+    alive = {"", "Module.symvers", *found.objects}
+    alive |= {f"{stem}{end}" for stem in found.units for end in (".o", ".ko", ".mod.o")}
+    targets = {name: items for name, items in targets.items() if name in alive}
     made = publish(modules, work=work, to=job.modules_path)
     write_database(job, found.objects, to=work)
     record = Record(
@@ -79,6 +80,7 @@ def build_mirror(job: Job, files: Mapping[str, Stamp], before: Record, start: in
         doubt=found.doubt,
         objects=found.objects,
         units=found.units,
+        exports=found.exports,
         proved=tuple(name for name in before.proved if name in found.objects),
         refused=before.refused,
     )

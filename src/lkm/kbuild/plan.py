@@ -21,7 +21,6 @@ from pathlib import Path
 
 from lkm.kbuild.commands import SavedCommand, read_cmd_file, read_command
 
-MAX_OBJECTS = 8  # more than these, and make -j is as fast
 _QUOTED = re.compile(r"'[^']*'|\"[^\"$`\\]*\"")
 _OPERATOR = re.compile(r"[;&|<>`\n]|\$[({]")
 _OBJTOOL = r"(?:\s*;\s*\S*objtool/objtool [^;&|<>`$]*)?"
@@ -82,8 +81,6 @@ def plan_fast(
 
     `build`: the kernel's build directory.  `scratch`: a directory for logs.
     """
-    if len(stale) > MAX_OBJECTS:
-        return f"{len(stale)} objects"
     for name in _UNSEEN_STEPS:
         if environment.get(name, "0") not in ("", "0"):
             return f"{name}={environment[name]}"
@@ -250,9 +247,15 @@ class _Planner:
         return text.strip()
 
 
-def read_exports(data: bytes) -> set[bytes]:
-    """The names of the markers that an object's exports leave in its string table.
+def read_exports(path: Path) -> tuple[str, ...]:
+    """The names of the markers that an object's exports leave in its string table, in order.
 
     `__ksymtab_NAME` up to 6.3, `__export_symbol_NAME` since 6.4 (ddb5cdbafaaa).
     """
-    return set(re.findall(rb"\0(__(?:ksymtab|export_symbol)_\w+)", data))
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return ()
+    return tuple(
+        sorted({match.decode() for match in re.findall(rb"\0(__(?:ksymtab|export_symbol)_\w+)", data)})
+    )

@@ -14,6 +14,8 @@ from lkm.kbuild.value import Diagnostic, Severity, Targets
 
 FORMAT = 1
 _STAMPS = ("files", "outside", "identity", "made")
+# The doubt of a source that reads files in a way that leaves no dependency.
+UNSEEN_INPUT = "the assembler reads files"
 _UNSURE = Stamp(-1, 0, 0, 0)
 
 
@@ -28,9 +30,10 @@ class Record:
     made.  `doubt`: why nothing can be concluded from the files alone, or "".
 
     For the fast path: `objects`: what each is made from, paths below the source, or whole for those
-    outside; `units`: the objects of each module; `proved`: objects for which it once made the same bytes;
-    `refused`: why it must not be taken; `by_hand`: objects it has made since Kbuild last ran; `pending`:
-    objects that are not made from what the files now say, since the last build failed.
+    outside; `units`: the objects of each module; `exports`: the markers of what each object exports;
+    `proved`: objects for which it once made the same bytes; `refused`: why it must not be taken; `by_hand`:
+    objects it has made since Kbuild last ran; `pending`: objects that are not made from what the files now
+    say, since the last build failed.
     """
 
     ok: bool
@@ -44,6 +47,7 @@ class Record:
     doubt: str = ""
     objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     proved: tuple[str, ...] = ()
     refused: str = ""
     by_hand: tuple[str, ...] = ()
@@ -86,6 +90,7 @@ def write_record(record: Record, path: Path) -> None:
         "doubt": record.doubt,
         "objects": {name: list(paths) for name, paths in record.objects.items()},
         "units": {name: list(objects) for name, objects in record.units.items()},
+        "exports": {name: list(markers) for name, markers in record.exports.items()},
         "proved": list(record.proved),
         "refused": record.refused,
         "by_hand": list(record.by_hand),
@@ -116,6 +121,7 @@ def read_record(path: Path) -> Record | None:
             doubt=data["doubt"],
             objects={name: tuple(paths) for name, paths in data["objects"].items()},
             units={name: tuple(objects) for name, objects in data["units"].items()},
+            exports={name: tuple(markers) for name, markers in data["exports"].items()},
             proved=tuple(data["proved"]),
             refused=data["refused"],
             by_hand=tuple(data["by_hand"]),

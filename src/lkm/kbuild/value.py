@@ -93,5 +93,10 @@ def flatten(targets: Targets) -> tuple[Diagnostic, ...]:
     return tuple(seen)
 
 
+def is_object(target: str) -> bool:
+    """Whether it is what a compiler makes of the person's own source."""
+    return target.endswith(".o") and not target.endswith(".mod.o")
+
+
 def _rank(target: str) -> int:
-    return 0 if target.endswith(".o") and not target.endswith(".mod.o") else 2 if not target else 1
+    return 0 if is_object(target) else 2 if not target else 1

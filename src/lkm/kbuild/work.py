@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lkm import paths
 from lkm.kbuild.job import Changes, Job, Work
 from lkm.kbuild.mirror import Stamp, compare, link_above, scan, sync
-from lkm.kbuild.record import Record, is_same, read_record, read_stamp, write_record
+from lkm.kbuild.record import UNSEEN_INPUT, Record, is_same, read_record, read_stamp, write_record
+from lkm.kbuild.source import KBUILD_NAMES
 from lkm.kbuild.value import How, flatten
 
 # Files that no build without rules of its own reads.
 _ASIDE = (".md", ".rst", ".txt", ".py", ".toml", ".yml", ".yaml", ".json", ".patch", ".log")
+
+MAX_OBJECTS = 8  # with more than these, make -j is as fast
 
 
 def run_job(job: Job) -> Work:
@@ -46,11 +49,12 @@ def run_job(job: Job) -> Work:
             return work
     from lkm.kbuild.full import build_clean, build_mirror
 
-    if changes.listing and not _only_sources(changes.contents):
-        return build_clean(job, files, start)  # a new header may hide another
+    if not _may_be_incremental(record, changes):
+        return build_clean(job, files, start)
     levels = max(record.levels, sync(job.mirror, files, changes.contents))
     link_above(job.mirror, levels)
-    for name in {*stale, *record.by_hand}:
+    again = record.objects if record.doubt == UNSEEN_INPUT else {*stale, *record.by_hand}
+    for name in again:
         (job.mirror.work / name).unlink(missing_ok=True)
     return build_mirror(job, files, replace(record, levels=levels, pending=stale), start)
 
@@ -73,13 +77,21 @@ def _stale(record: Record, changes: Changes) -> tuple[str, ...]:
     return tuple(sorted(stale | set(record.pending)))
 
 
-def _only_sources(names: Iterable[str]) -> bool:
-    return all(name.endswith((".c", ".S", ".rs")) for name in names)
+def _may_be_incremental(record: Record, changes: Changes) -> bool:
+    """Whether Kbuild's own dependencies cover what has changed.
+
+    A new header may hide another, and a file that is in no dependency may have been read all the same.
+    """
+    known = {key for keys in record.objects.values() for key in keys}
+    unknown = changes.all - known if record.objects else frozenset[str]()
+    return all(name.endswith((".c", ".S", *KBUILD_NAMES)) for name in unknown)
 
 
 def _may_be_fast(record: Record, changes: Changes, stale: tuple[str, ...]) -> bool:
     """Whether all that has changed are contents of files that objects are known to be made from."""
-    if record.doubt or record.refused or changes.listing or not stale or not record.units:
+    if record.doubt or record.refused or changes.listing or not record.units:
+        return False
+    if not 0 < len(stale) <= MAX_OBJECTS:
         return False
     known = {key for keys in record.objects.values() for key in keys}
     return all(name in known and name.endswith((".c", ".h", ".inc")) for name in changes.all)

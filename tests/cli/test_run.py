@@ -185,8 +185,7 @@ def test_without_qemu_doctor_is_named(
     kernel: Kernel, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     module = lkm.build(examples / "first", kernel=kernel).modules[0]
-    monkeypatch.setattr("lkm.process.find_program", lambda name: None)
-    monkeypatch.setattr("lkm.guest.machine.find_program", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert run(module, kernel=kernel) == 3
     said = capfd.readouterr().err
     assert "qemu" in said.lower()

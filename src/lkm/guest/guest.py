@@ -17,9 +17,7 @@ from typing import Self
 from lkm.errors import BadInputError, LkmError, MissingError, OutOfTimeError, UsageError
 from lkm.guest.channel import LARGEST, Ask, Say
 from lkm.guest.parameters import build_parameters
-from lkm.guest.programs import find_libraries
 from lkm.guest.session import Session
-from lkm.guest.shell import run_shell
 from lkm.guest.start import Settings, start_vm
 from lkm.guest.value import ExecResult, LoadedModule, LoadError, Log, Step
 from lkm.kernel import Kernel
@@ -245,6 +243,8 @@ class Guest:
         `stdin`, `stdout`: open files of this process, put into raw mode meanwhile where they are a
         terminal.  `command`: what runs there instead of the shell.
         """
+        from lkm.guest.shell import run_shell
+
         argv = list(command) if command else ["/bin/busybox", "sh", "-l"]
         environment = _ENVIRONMENT | {"TERM": os.environ.get("TERM") or "linux"}
 
@@ -288,6 +288,8 @@ class Guest:
         """
         target = destination or f"/root/{path.name}"
         self.copy_in(path, target)
+        from lkm.guest.programs import find_libraries
+
         for library in find_libraries(path):
             self.copy_in(library.path, library.target, 0o755)
         return target

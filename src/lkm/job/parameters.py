@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -76,7 +75,9 @@ def _unknown(name: str, modules: Sequence[Module]) -> UsageError:
     known = [one.name for module in modules for one in module.parameters]
     who = " and ".join(module.name for module in modules)
     have = "have" if len(modules) > 1 else "has"
-    near = difflib.get_close_matches(_same(name), known, n=1, cutoff=0.6)
+    from difflib import get_close_matches
+
+    near = get_close_matches(_same(name), known, n=1, cutoff=0.6)
     if near:
         hint = f"{near[0]}=…"
     elif known:

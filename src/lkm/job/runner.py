@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError, UsageError
-from lkm.guest import End, ExecResult, Guest, GuestEnded, Standby
-from lkm.job.explain import explain_load
+from lkm.guest import End, ExecResult, Guest, GuestEnded
 from lkm.job.order import LoadPlan, plan_load
 from lkm.job.parameters import assign_parameters
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
@@ -19,6 +18,7 @@ from lkm.kernel import Kernel
 from lkm.klog import Record
 
 if TYPE_CHECKING:
+    from lkm.guest import Standby
     from lkm.kbuild import Built
 
 _END_OUTCOME = {
@@ -133,6 +133,8 @@ class _Run:
             if not step.ok:
                 outcome = Outcome.LOAD_FAILED
                 guest.log()  # whatever is still on its way
+                from lkm.job.explain import explain_load
+
                 self.hint = explain_load(path, step, self.records, kernel=self.kernel)
             self.listener.loaded(result)
         self._took(load=began)

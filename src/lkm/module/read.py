@@ -6,15 +6,17 @@ from __future__ import annotations
 import struct
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lkm.elf import Elf, Section, Source, Symbol, parse_elf
 from lkm.elf.value import ET_REL, STB_WEAK, TYPE_NAMES
 from lkm.errors import BadInputError
 from lkm.module.file import module_name, open_module
-from lkm.module.layout import Layout, read_layout
-from lkm.module.parameters import read_parameters
-from lkm.module.signature import Signature, read_signature
 from lkm.module.value import Export, Import, Parameter
+
+if TYPE_CHECKING:
+    from lkm.module.layout import Layout
+    from lkm.module.signature import Signature
 
 _NT_GNU_BUILD_ID = 3
 # include/linux/license.h, license_is_gpl_compatible(); the same from 2.6 to 7.x.
@@ -99,6 +101,8 @@ class Module:
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters in the order `.modinfo` first names them, then those it does not name."""
+        from lkm.module.parameters import read_parameters  # this and the two below: not for every start
+
         return read_parameters(self.elf, self.information)
 
     @cached_property
@@ -140,11 +144,15 @@ class Module:
     @cached_property
     def signature(self) -> Signature | None:
         """The signature appended to the file, None where there is none that can be read."""
+        from lkm.module.signature import read_signature
+
         return read_signature(self.elf.source)
 
     @cached_property
     def layout(self) -> Layout:
         """What its sections are for and cost."""
+        from lkm.module.layout import read_layout
+
         return read_layout(self.elf)
 
     @property

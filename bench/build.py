@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Series, Target, repeat, report
+from measure import Series, Target, report
 
 import lkm
 from lkm.kbuild import How, build_place
@@ -83,28 +83,31 @@ class Bench:
 
 def measure(kernel: Kernel, runs: int) -> tuple[list[Series], list[Target]]:
     """All rows for one kernel, and how near the command comes to the compiler."""
-    with tempfile.TemporaryDirectory(prefix="lkm-bench-") as name:
-        bench = Bench(kernel, Path(name))
+    with tempfile.TemporaryDirectory(prefix="lkm-bench-") as place:
+        bench = Bench(kernel, Path(place))
         label = kernel.release
-
-        def after(job: Callable[[], object], source: Path) -> float:
-            bench.edit(source)
-            start = time.perf_counter()
-            job()
-            return time.perf_counter() - start
-
         bench.make()
-        bench.build(How.KBUILD)
-        rows = [
-            repeat(f"{label}: make by hand", lambda: after(bench.make, bench.by_hand), runs=runs),
-            repeat(f"{label}: the compiler alone", lambda: after(bench.compile, bench.by_hand), runs=runs),
-            repeat(
-                f"{label}: lkm.build", lambda: after(lambda: bench.build(How.FAST), bench.source), runs=runs
-            ),
-            repeat(f"{label}: lkm build", lambda: after(bench.command, bench.source), runs=runs),
-            repeat(f"{label}: lkm.build, nothing changed", lambda: bench.build(How.NOTHING), runs=runs),
-            repeat(f"{label}: lkm build, nothing changed", bench.command, runs=runs),
-        ]
+        for how in (How.KBUILD, How.FAST):
+            bench.edit(bench.source)
+            bench.build(how)
+        jobs: dict[str, tuple[Callable[[], object], Path | None]] = {
+            "make by hand": (bench.make, bench.by_hand),
+            "the compiler alone": (bench.compile, bench.by_hand),
+            "lkm.build": (lambda: bench.build(How.FAST), bench.source),
+            "lkm build": (bench.command, bench.source),
+            "lkm.build, nothing changed": (lambda: bench.build(How.NOTHING), None),
+            "lkm build, nothing changed": (bench.command, None),
+        }
+        values: dict[str, list[float]] = {name: [] for name in jobs}
+        # In turn, so that whatever else the machine does falls on all alike.
+        for _ in range(runs):
+            for name, (job, edited) in jobs.items():
+                if edited is not None:
+                    bench.edit(edited)
+                start = time.perf_counter()
+                job()
+                values[name].append(time.perf_counter() - start)
+        rows = [Series(f"{label}: {name}", tuple(taken)) for name, taken in values.items()]
         shutil.rmtree(build_place(bench.source, kernel, {}).parent, ignore_errors=True)
     return rows, [
         Target(f"{label}: lkm build / the compiler alone", rows[3].median / rows[1].median, 1.5),

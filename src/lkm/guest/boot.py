@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,18 @@ from lkm.guest.machine import COMMAND_LINE, Machine
 from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
 from lkm.kernel import Kernel
-from lkm.kernel.image import unpack_image
+from lkm.kernel.image import has_pvh_entry, unpack_image
 from lkm.klog import log_text, parse_console
+
+# For kernels without devtmpfs; others hide them behind it.  Documentation/admin-guide/devices.txt
+_DEVICES = (
+    ("console", (5, 1), 0o600),
+    ("null", (1, 3), 0o666),
+    ("mem", (1, 1), 0o600),
+    ("kmsg", (1, 11), 0o600),
+    ("urandom", (1, 9), 0o666),
+    ("ptmx", (5, 2), 0o666),
+)
 
 BOOT_TIMEOUT = 120.0  # seconds; a big kernel under plain emulation on a busy machine
 
@@ -51,8 +61,7 @@ def build_initramfs() -> bytes:
         *(directory(name) for name in ("proc", "sys", "dev", "run", "etc", "lib", "lib64", "usr/bin")),
         directory("tmp", 0o1777),
         directory("root", 0o700),
-        device("dev/console", 5, 1),
-        device("dev/null", 1, 3, 0o666),
+        *(device(f"dev/{name}", *number, mode) for name, number, mode in _DEVICES),
         file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n"),
         file("etc/group", b"root:x:0:\n"),
         file("etc/profile", b"export PS1='\\w # '\n"),
@@ -67,14 +76,20 @@ def build_initramfs() -> bytes:
 
 @contextmanager
 def start_boot(
-    kernel: Kernel, machine: Machine, memory: str, cmdline: str = "", *, timeout: float = BOOT_TIMEOUT
+    kernel: Kernel,
+    machine: Machine,
+    memory: str,
+    cmdline: str = "",
+    *,
+    fds: Sequence[int] = (),
+    timeout: float = BOOT_TIMEOUT,
 ) -> Iterator[Vm]:
     """Boots `kernel` and gives the guest once its agent is ready; ends it with the block.
 
-    `memory` describes QEMU's memory backend.  Raises `BadInputError` where the kernel does not get as
-    far as the agent, with the console's last lines.
+    `memory` describes QEMU's memory backend, `fds` are open files it is told of there.  Raises
+    `BadInputError` where the kernel does not get as far as the agent, with the console's last lines.
     """
-    vm = boot(kernel, machine, memory, cmdline, timeout=timeout)
+    vm = boot(kernel, machine, memory, cmdline, fds=fds, timeout=timeout)
     try:
         yield vm
     finally:
@@ -82,7 +97,13 @@ def start_boot(
 
 
 def boot(
-    kernel: Kernel, machine: Machine, memory: str, cmdline: str = "", *, timeout: float = BOOT_TIMEOUT
+    kernel: Kernel,
+    machine: Machine,
+    memory: str,
+    cmdline: str = "",
+    *,
+    fds: Sequence[int] = (),
+    timeout: float = BOOT_TIMEOUT,
 ) -> Vm:
     """As `start_boot`; the caller closes it."""
     image = _image(kernel)
@@ -92,8 +113,8 @@ def boot(
         _boot_image(image) as (kernel_fd, path),
     ):
         more = ["-kernel", path, "-initrd", f"/proc/self/fd/{initramfs}", "-append", " ".join(words).strip()]
-        fds = [initramfs, *([kernel_fd] if kernel_fd is not None else [])]
-        vm = Vm(machine, memory, *more, fds=fds)
+        inherited = [*fds, initramfs, *([kernel_fd] if kernel_fd is not None else [])]
+        vm = Vm(machine, memory, *more, fds=inherited)
     try:
         vm.channel.wake()
         _wait_ready(vm, kernel, timeout)
@@ -117,9 +138,9 @@ def _memory_file(name: str, data: bytes) -> Iterator[int]:
 
 @contextmanager
 def _boot_image(image: Path) -> Iterator[tuple[int | None, str]]:
-    """What `-kernel` is given: vmlinux, unpacked here so that no guest has to; else `image`."""
+    """What `-kernel` is given: vmlinux, unpacked here so that no guest has to, or the image itself."""
     data = unpack_image(image)
-    if data is None:
+    if data is None or not has_pvh_entry(data):
         yield None, str(image)
         return
     with _memory_file("lkm-vmlinux", data) as fd:
@@ -137,7 +158,7 @@ def _wait_ready(vm: Vm, kernel: Kernel, timeout: float) -> None:
             if frame.type == Say.READY:
                 return
     except GuestLostError:
-        if not vm.console() or vm.errors():
+        if not vm.console() or vm.errors() or vm.killed:
             raise vm.failure("start") from None
         what = "ended while it booted"
     last = log_text(parse_console(vm.console())[-8:]).rstrip()

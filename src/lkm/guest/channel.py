@@ -28,7 +28,7 @@ _HEAD = struct.Struct("<IIQQ")
 _FRAME = struct.Struct("<IHH")
 _U64 = struct.Struct("<Q")
 _WAKE = struct.Struct("<qqII64s")
-_IN_HEAD, _IN_TAIL, _OUT_HEAD, _OUT_TAIL, _TIME, _GENERATION, _SIGNAL = 24, 32, 40, 48, 56, 4, 72
+_IN_HEAD, _IN_TAIL, _OUT_HEAD, _OUT_TAIL, _TIME, _GENERATION, _SIGNAL, _BELL = 24, 32, 40, 48, 56, 4, 72, 144
 
 
 SIGNAL_WHERE = 255  # no signal: asks the agent where a load or unload is waiting
@@ -96,6 +96,11 @@ class Channel:
     def signal(self, number: int) -> None:
         """Asks the agent to send a signal to the command that runs."""
         struct.pack_into("<I", self._map, _SIGNAL, number)
+
+    @property
+    def rings(self) -> bool:
+        """Whether the agent can wake us; where it cannot we must look often."""
+        return self._map[_BELL] != 0
 
     def ask(self, kind: Ask, *parts: bytes | memoryview) -> bool:
         """Writes one request; False where there is no room until the agent has taken some."""

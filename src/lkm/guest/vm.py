@@ -12,6 +12,7 @@ import contextlib
 import os
 import queue
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -21,9 +22,12 @@ from concurrent.futures import Future
 
 from lkm import process
 from lkm.errors import GuestLostError, LkmError, MissingError
+from lkm.guest.agent import build_launcher
 from lkm.guest.channel import Channel, Frame
 from lkm.guest.machine import Ends, Machine, build_argv
 from lkm.guest.qmp import Qmp
+
+_LOOK = 0.003  # seconds between looks at a guest that cannot ring
 
 
 class _Starter:
@@ -87,28 +91,36 @@ class Vm:
     ) -> None:
         self.machine = machine
         self.channel = channel or Channel()
+        self.closed = False
         self._console = os.memfd_create("lkm-console", os.MFD_CLOEXEC)
         self._console_start = 0
         self._errors = os.memfd_create("lkm-qemu", os.MFD_CLOEXEC)
         self._bell, bell = socket.socketpair()
         ours, monitor = socket.socketpair()
         self.qmp = Qmp(ours)
-        ends = Ends(self.channel.fd, bell.fileno(), monitor.fileno(), self._console)
-        argv = process.dies_with_us([*build_argv(machine, ends, memory), *more])
-        process.trace(argv)
-        self.closed = False
+        self._pidfd = -1
         try:
-            self._process = _starter.start(argv, [*_numbers(ends), *fds], self._errors)
-        except OSError as error:
-            raise MissingError(f"{argv[0]} cannot be started: {error.strerror}", hint="lkm doctor") from error
+            ends = Ends(self.channel.fd, bell.fileno(), monitor.fileno(), self._console)
+            self._process = self._start([*build_argv(machine, ends, memory), *more], [*_numbers(ends), *fds])
+            self._pidfd = os.pidfd_open(self._process.pid)
+        except BaseException:
+            self._give_back()
+            raise
         finally:
             bell.close()
             monitor.close()
         self._bell.setblocking(False)
-        self._pidfd = os.pidfd_open(self._process.pid)
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
         self._poll.register(self._pidfd, select.POLLIN)
+
+    def _start(self, argv: Sequence[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
+        process.trace(argv)
+        launch = [str(build_launcher()), str(os.getpid())]
+        try:
+            return _starter.start([*launch, *argv], fds, self._errors)
+        except OSError as error:
+            raise MissingError(f"{argv[0]} cannot be started: {error.strerror}", hint="lkm doctor") from error
 
     @property
     def bell(self) -> int:
@@ -124,6 +136,11 @@ class Vm:
     def pid(self) -> int:
         """QEMU's process id."""
         return self._process.pid
+
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended QEMU."""
+        return (self._process.poll() or 0) < 0
 
     @property
     def alive(self) -> bool:
@@ -145,7 +162,8 @@ class Vm:
                     raise GuestLostError("QEMU ended")
                 return frame
             wait = until - time.monotonic()
-            for fd, event in self._poll.poll(max(min(wait, 1.0), 0) * 1000):
+            most = 1.0 if self.channel.rings else _LOOK
+            for fd, event in self._poll.poll(max(min(wait, most), 0) * 1000):
                 if fd == self._bell.fileno():
                     self._hear(event)
             if wait <= 0:
@@ -180,6 +198,13 @@ class Vm:
     def failure(self, what: str) -> LkmError:
         """The exception for a QEMU that did not do `what`, by what it said."""
         said = self.errors()
+        signalled = -(self._process.poll() or 0)
+        if signalled == signal.SIGBUS:
+            return MissingError(
+                "no space left on the disk for a saved guest", hint="df -h; lkm doctor --clear"
+            )
+        if signalled == signal.SIGKILL:
+            return MissingError("QEMU was killed, as when memory runs out", hint="lkm run --memory 128")
         if "Cannot allocate memory" in said or "cannot set up guest memory" in said:
             return MissingError("not enough memory for a guest", hint="lkm run --memory 128")
         last = said.splitlines()[-1] if said else "it said nothing"
@@ -194,12 +219,15 @@ class Vm:
 
     def close(self) -> None:
         """Kills QEMU and gives everything back."""
-        if self.closed:
-            return
-        self.kill()
+        if not self.closed:
+            self.kill()
+            self._give_back()
+
+    def _give_back(self) -> None:
         self.closed = True
         for fd in (self._console, self._errors, self._pidfd):
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
         self._bell.close()
         self.qmp.close()
         self.channel.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The agent, compiled once per source and kept in the cache."""
+"""The agent and the launcher, compiled once per source and kept in the cache."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def agent_key() -> str:
     return digest.hexdigest()[:24]
 
 
+def build_launcher() -> Path:
+    """The program that starts QEMU so that it ends with us; see `build_agent`."""
+    return build_agent().with_name("launch")
+
+
 def build_agent() -> Path:
     """The agent's program (static ELF), compiled where the cache does not have it.
 
@@ -46,9 +51,11 @@ def build_agent() -> Path:
         if compiler is None:
             raise MissingError("no C compiler for the guest's agent (gcc, cc, clang)", hint="lkm doctor")
         with new_directory(directory) as part:
-            sources = sorted(_SOURCES.glob("*.c"))
-            argv: list[str | Path] = [compiler, *_FLAGS.split(), "-o", part / "agent", *sources]
-            process.run(argv, timeout=120).check("compiling the guest's agent")
+            launch = _SOURCES / "launch.c"
+            agent = [path for path in sorted(_SOURCES.glob("*.c")) if path != launch]
+            for name, sources in (("agent", agent), ("launch", [launch])):
+                argv: list[str | Path] = [compiler, *_FLAGS.split(), "-o", part / name, *sources]
+                process.run(argv, timeout=120).check("compiling the guest's agent")
         for old in directory.parent.iterdir():
             if old.is_dir() and old != directory and not old.name.startswith(".new-"):
                 shutil.rmtree(old, ignore_errors=True)

@@ -12,7 +12,7 @@ enum {
 	SYS_rt_sigaction = 13, SYS_ioctl = 16, SYS_dup2 = 33, SYS_nanosleep = 35, SYS_clone = 56,
 	SYS_fork = 57, SYS_execve = 59, SYS_exit = 60, SYS_wait4 = 61, SYS_kill = 62,
 	SYS_chdir = 80, SYS_mkdir = 83, SYS_symlink = 88, SYS_fchmod = 91, SYS_setsid = 112,
-	SYS_mount = 165, SYS_sethostname = 170, SYS_ioperm = 173, SYS_init_module = 175,
+	SYS_getppid = 110, SYS_prctl = 157, SYS_mount = 165, SYS_reboot = 169, SYS_sethostname = 170, SYS_ioperm = 173, SYS_init_module = 175,
 	SYS_delete_module = 176, SYS_futex = 202, SYS_getdents64 = 217, SYS_clock_settime = 227,
 	SYS_clock_gettime = 228, SYS_ppoll = 271, SYS_pipe2 = 293, SYS_finit_module = 313,
 };

@@ -34,9 +34,11 @@ static void work(void)
 {
 	for (;;) {
 		u64 start;
+		u32 seen;
 
-		while (job.state != ASKED)
-			wait_on(&job.state, job.state, 0);
+		/* Looked at once a turn: to wait for the end of a state that was never seen is to wait for ever. */
+		while ((seen = job.state) != ASKED)
+			wait_on(&job.state, seen, 0);
 		start = now();
 		job.status = sys3(job.call, job.a, job.b, job.c);
 		job.nanoseconds = now() - start;

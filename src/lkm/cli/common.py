@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
@@ -14,13 +13,13 @@ from typing import Any, TypeVar
 
 import click
 
-from lkm import process
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _trace(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
+        from lkm import process
+
         process.set_trace(lambda line: click.secho(f"+ {line}", dim=True, err=True))
 
 
@@ -80,6 +79,8 @@ def to_plain(value: object) -> Any:
 
 def emit_json(value: object) -> None:
     """One JSON document on standard output."""
+    import json
+
     click.echo(json.dumps(to_plain(value), indent=2, ensure_ascii=False))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lkm.errors import BadInputError
 from lkm.modtree import text
-from lkm.modtree.commit import commit_files
+from lkm.modtree.commit import Maker, commit_files
 from lkm.modtree.graph import Graph, build_graph, rebuild_graph
 from lkm.modtree.index import Index, pack_tree, unpack_tree
 from lkm.modtree.patch import patch_trie
@@ -27,6 +27,10 @@ _SOURCES = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 # An index that was patched until it is this much bigger than when it was built whole is built anew.
 _SLACK = 1.25
 _MOST_CHANGES = 2000
+# What a second process makes when all are made: about half of the work.
+_BESIDE = frozenset(
+    {"modules.alias", "modules.alias.bin", "modules.builtin.bin", "modules.builtin.alias.bin"}
+)
 
 Stamp = tuple[int, int, int]
 
@@ -89,14 +93,17 @@ def run_depmod(
     if usable is not None and (usable.sources != sources or usable.files != _stamps(target, usable.files)):
         usable.files = {}  # changed by others: only what was read of the modules is still good
     graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree)
-    graph.check()
+    if usable is None or graph.needed is not usable.graph.needed:
+        graph.check()
     new = _State(tree, graph, config, sources=sources)
-    files = _changed(usable, new, target) if usable and usable.files else _all(new)
+    files = _changed(usable, new, target) if usable and usable.files else text.builders(graph)
     if files:
-        commit_files(target, files)
+        commit_files(target, files, beside=_BESIDE if len(files) > len(_BESIDE) + 2 else ())
     else:
         os.utime(target / "modules.dep")  # newer than the modules, which is what `depmod -A` looks at
     new.files = _stamps(target, text.builders(graph))
+    # What was built whole; what was patched keeps the size it had when it was.
+    new.sizes = {name: stamp[0] for name, stamp in new.files.items() if name in files} | new.sizes
     if index:
         index.save(place, "depmod", _pack(new))
     return DepmodResult(modules_dir, tuple(files), len(tree.entries), len(read), tuple(problems))
@@ -122,13 +129,7 @@ def is_up_to_date(modules_dir: Path) -> bool:
     )
 
 
-def _all(new: _State) -> dict[str, bytes]:
-    files = {name: make() for name, make in text.builders(new.graph).items()}
-    new.sizes = {name: len(data) for name, data in files.items()}
-    return files
-
-
-def _changed(old: _State, new: _State, target: Path) -> dict[str, bytes]:
+def _changed(old: _State, new: _State, target: Path) -> dict[str, Maker]:
     """The files that come out otherwise than they are.
 
     Texts are made anew from what is known, which is quick; of the indexes only the changed keys are.
@@ -137,27 +138,27 @@ def _changed(old: _State, new: _State, target: Path) -> dict[str, bytes]:
     new.sizes = dict(old.sizes)
     before, after = old.tree.entries, new.tree.entries
     if [(one.path, one.name) for one in before] != [(one.path, one.name) for one in after]:
-        return _all(new)  # modules came or went: their numbers, which are in the indexes, are others
-    files: dict[str, bytes] = {}
+        return make  # modules came or went: their numbers, which are in the indexes, are others
+    files: dict[str, Maker] = {}
     pairs = [(one, two) for one, two in zip(before, after, strict=True) if one is not two]
     if any(one.aliases != two.aliases for one, two in pairs):
-        files["modules.alias"] = make["modules.alias"]()
+        files["modules.alias"] = make["modules.alias"]
         numbers = [
             number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two
         ]
         gone, come = (list(text.alias_entries(tree, numbers)) for tree in (old.tree, new.tree))
         files["modules.alias.bin"] = _patched(target / "modules.alias.bin", new, gone, come)
-        files["modules.devname"] = make["modules.devname"]()
+        files["modules.devname"] = make["modules.devname"]
     for name, field_name in (("modules.softdep", "softdeps"), ("modules.weakdep", "weakdeps")):
         if any(getattr(one, field_name) != getattr(two, field_name) for one, two in pairs):
-            files[name] = make[name]()
+            files[name] = make[name]
     if any(one.exports != two.exports for one, two in pairs):
-        files["modules.symbols"] = make["modules.symbols"]()
+        files["modules.symbols"] = make["modules.symbols"]
         gone, come = _owner_changes(old.graph, new.graph)
         files["modules.symbols.bin"] = _patched(target / "modules.symbols.bin", new, gone, come)
-    if old.graph.first_direct != new.graph.first_direct:
+    if (old.graph.needed, old.graph.orders) != (new.graph.needed, new.graph.orders):
         for name in ("modules.dep", "modules.dep.bin"):
-            files[name] = make[name]()
+            files[name] = make[name]
     return files
 
 
@@ -176,16 +177,15 @@ def _owner_changes(old: Graph, new: Graph) -> tuple[list[Key], list[Key]]:
     return keys(old, new), keys(new, old)
 
 
-def _patched(path: Path, new: _State, gone: list[Key], come: list[Key]) -> bytes:
+def _patched(path: Path, new: _State, gone: list[Key], come: list[Key]) -> Maker:
     trie = read_trie(path)
     # Where much is changed, or was before, a whole one is smaller and not slower to make.
     if trie is not None and len(gone) + len(come) < _MOST_CHANGES:
         data = patch_trie(trie, gone, come)
         if len(data) <= new.sizes.get(path.name, 0) * _SLACK:
-            return data
-    data = text.builders(new.graph)[path.name]()
-    new.sizes[path.name] = len(data)
-    return data
+            return lambda: data
+    new.sizes.pop(path.name, None)
+    return text.builders(new.graph)[path.name]
 
 
 def _stamps(directory: Path, names: Iterable[str]) -> dict[str, Stamp]:
@@ -202,16 +202,15 @@ def _stamps(directory: Path, names: Iterable[str]) -> dict[str, Stamp]:
 def _pack(state: _State) -> tuple[object, ...]:
     config = state.config
     plain = (config.search, config.overrides, config.external, tuple(sorted(config.exclude)))
-    return (
-        pack_tree(state.tree), state.graph.first_direct, plain, state.files, state.sources, state.sizes,
-    )  # fmt: skip
+    graph = state.graph
+    return pack_tree(state.tree), graph.needed, graph.orders, plain, state.files, state.sources, state.sizes
 
 
 def _load(index: Index, place: str, modules_dir: Path) -> _State | None:
     found: Any = index.load(place, "depmod")
     if found is None:
         return None
-    packed, direct, (search, overrides, external, exclude), files, sources, sizes = found
+    packed, needed, orders, (search, overrides, external, exclude), files, sources, sizes = found
     tree = unpack_tree(modules_dir, packed)
     config = DepmodConfig(search, overrides, external, frozenset(exclude))
-    return _State(tree, Graph(tree, None, direct), config, files, sources, sizes)
+    return _State(tree, Graph(tree, None, needed, orders), config, files, sources, sizes)

@@ -19,15 +19,21 @@ from lkm.modtree.tree import Entry, Tree
 class Graph:
     """Dependencies between the modules of a tree, by their numbers in `Tree.entries`.
 
-    `first_direct`: for each module, those whose symbols it uses, in the order in which it first names one.
+    `needed`: for each module, those whose symbols it uses, by number.  `orders`: for some modules, the same
+    in the order in which the symbol table first names one of each.
     """
 
     def __init__(
-        self, tree: Tree, owners: dict[bytes, int] | None, first_direct: list[tuple[int, ...]]
+        self,
+        tree: Tree,
+        owners: dict[bytes, int] | None,
+        needed: list[tuple[int, ...]],
+        orders: dict[int, tuple[int, ...]] | None = None,
     ) -> None:
         self.tree = tree
         self._owners = owners
-        self.first_direct = first_direct
+        self.needed = needed
+        self.orders = orders or {}
         self._all: dict[int, frozenset[int]] = {}
 
     @cached_property
@@ -37,7 +43,42 @@ class Graph:
 
     @cached_property
     def _sorted(self) -> tuple[list[int], list[int]]:
-        return _sort(self.first_direct)
+        """The position of each module in an order where users come first, and those in or below circles.
+
+        Which of several modules comes first once their last user is placed, the user's symbol table
+        tells: only then it is read.
+        """
+        needed = self.needed
+        users = [0] * len(needed)
+        for needs in needed:
+            for need in needs:
+                users[need] += 1
+        ready = [number for number, count in enumerate(users) if not count]
+        position = [-1] * len(needed)
+        done = 0
+        while ready:
+            number = ready.pop()
+            position[number] = done
+            done += 1
+            freed = []
+            for need in needed[number]:
+                users[need] -= 1
+                if not users[need]:
+                    freed.append(need)
+            if len(freed) > 1:
+                freed.sort(key=self._order(number).index)
+            ready += freed
+        left = [number for number, place in enumerate(position) if place < 0]
+        for number in left:
+            position[number] = done
+            done += 1
+        return position, left
+
+    def _order(self, number: int) -> tuple[int, ...]:
+        known = self.orders.get(number)
+        if known is None:
+            known = self.orders[number] = _in_order(self.tree, self.owners, number, self.needed[number])
+        return known
 
     @property
     def position(self) -> list[int]:
@@ -50,7 +91,7 @@ class Graph:
     @cached_property
     def circles(self) -> list[list[str]]:
         """Modules that need each other: each circle by names, from one back to itself; [] in a sound tree."""
-        found = find_circles(self.first_direct, self._sorted[1]) if self._sorted[1] else []
+        found = find_circles(self.needed, self._sorted[1]) if self._sorted[1] else []
         return [[self.tree.entries[number].name for number in circle] for circle in found]
 
     def check(self) -> None:
@@ -64,8 +105,7 @@ class Graph:
         """For each module, those whose symbols it uses, by position."""
         order = self.position
         return [
-            tuple(sorted(needs, key=order.__getitem__)) if len(needs) > 1 else needs
-            for needs in self.first_direct
+            tuple(sorted(needs, key=order.__getitem__)) if len(needs) > 1 else needs for needs in self.needed
         ]
 
     def needs(self, number: int) -> list[int]:
@@ -118,11 +158,11 @@ def find_owners(entries: Iterable[Entry]) -> dict[bytes, int]:
 
 
 def build_graph(tree: Tree) -> Graph:
-    """The graph of a tree.  Raises `BadInputError` for a module that was changed while it was read."""
+    """The graph of a tree."""
     owners = find_owners(tree.entries)
     owner_of = [owners.get(name, -1) for name in tree.names]
-    direct = [_direct(tree, owners, owner_of, number) for number in range(len(tree.entries))]
-    return Graph(tree, owners, direct)
+    needed = [_needed(owner_of, number, entry) for number, entry in enumerate(tree.entries)]
+    return Graph(tree, owners, needed)
 
 
 def rebuild_graph(tree: Tree, old: Graph) -> Graph:
@@ -133,12 +173,9 @@ def rebuild_graph(tree: Tree, old: Graph) -> Graph:
         for one, two in zip(before, after, strict=True)
     ):
         return build_graph(tree)
-    changed = [number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two]
-    if not changed:
-        return Graph(tree, None, old.first_direct)
+    touched = {number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two}
     owners = None
-    touched = set(changed)
-    if any(before[number].exports != after[number].exports for number in changed):
+    if any(before[number].exports != after[number].exports for number in touched):
         owners = find_owners(after)
         names = {name for name, _ in old.owners.items() ^ owners.items()}
         numbers = {number for number, name in enumerate(tree.names) if name in names}
@@ -147,63 +184,49 @@ def rebuild_graph(tree: Tree, old: Graph) -> Graph:
             for number, entry in enumerate(after)
             if numbers and not numbers.isdisjoint(array("I", entry.imports))
         }
-    if all(before[number].imports == after[number].imports for number in touched) and owners is None:
-        return Graph(tree, None, old.first_direct)
+    elif all(before[number].imports == after[number].imports for number in touched):
+        # A module may have been linked anew with its symbols in another order.
+        same = Graph(tree, None, old.needed, old.orders)
+        for number in touched & old.orders.keys():
+            order = _in_order(tree, same.owners, number, old.needed[number])
+            if order != old.orders[number]:
+                same.orders = {**same.orders, number: order}
+        return same
     owners = find_owners(after) if owners is None else owners
     owner_of = [owners.get(name, -1) for name in tree.names]
-    direct = list(old.first_direct)
+    needed = list(old.needed)
     for number in touched:
-        direct[number] = _direct(tree, owners, owner_of, number)
-    return Graph(tree, owners, direct)
+        needed[number] = _needed(owner_of, number, after[number])
+    orders = {number: order for number, order in old.orders.items() if number not in touched}
+    return Graph(tree, owners, needed, orders)
 
 
-def _direct(tree: Tree, owners: Mapping[bytes, int], owner_of: list[int], number: int) -> tuple[int, ...]:
-    entry = tree.entries[number]
-    # In the order in which they are first named.
-    needs = dict.fromkeys([owner_of[name] for name in array("I", entry.imports)])
-    needs.pop(-1, None)
-    needs.pop(number, None)
-    return _in_order(tree, entry, owners, needs) if len(needs) > 1 and entry.symbols else tuple(needs)
+def _needed(owner_of: list[int], number: int, entry: Entry) -> tuple[int, ...]:
+    needs = {owner_of[name] for name in array("I", entry.imports)}
+    return tuple(sorted(needs - {-1, number})) if len(needs) > 1 or -1 not in needs else ()
 
 
 def _in_order(
-    tree: Tree, entry: Entry, owners: Mapping[bytes, int], needs: dict[int, None]
+    tree: Tree, owners: Mapping[bytes, int], number: int, needs: tuple[int, ...]
 ) -> tuple[int, ...]:
+    entry = tree.entries[number]
+    names: Iterable[bytes] = (tree.names[name] for name in array("I", entry.imports))
+    if not entry.ordered:
+        names = read_import_order(
+            entry.path if entry.path.startswith("/") else f"{tree.directory}/{entry.path}"
+        )
+    wanted = set(needs)
     found: dict[int, None] = {}
-    for name in read_import_order(f"{tree.directory}/{entry.path}", entry.symbols):
+    for name in names:
         owner = owners.get(name, -1)
-        if owner in needs:
+        if owner in wanted:
             found[owner] = None
-            if len(found) == len(needs):
+            if len(found) == len(wanted):
                 break
-    return tuple(found | needs)
+    return tuple(found | dict.fromkeys(needs))
 
 
-def _sort(direct: list[tuple[int, ...]]) -> tuple[list[int], list[int]]:
-    """The position of each module in an order where users come first, and those in or below circles."""
-    users = [0] * len(direct)
-    for needs in direct:
-        for need in needs:
-            users[need] += 1
-    ready = [number for number, count in enumerate(users) if not count]
-    position = [-1] * len(direct)
-    done = 0
-    while ready:
-        number = ready.pop()
-        position[number] = done
-        done += 1
-        for need in direct[number]:
-            users[need] -= 1
-            if not users[need]:
-                ready.append(need)
-    left = [number for number, place in enumerate(position) if place < 0]
-    for number in left:
-        position[number] = done
-        done += 1
-    return position, left
-
-
-def find_circles(direct: list[tuple[int, ...]], numbers: Iterable[int]) -> list[list[int]]:
+def find_circles(needed: list[tuple[int, ...]], numbers: Iterable[int]) -> list[list[int]]:
     """One circle for each set of modules that all need each other, from one of them back to itself."""
     found: list[list[int]] = []
     done: set[int] = set()
@@ -215,7 +238,7 @@ def find_circles(direct: list[tuple[int, ...]], numbers: Iterable[int]) -> list[
         came: dict[int, int] = {}
         waiting = [start]
         for number in waiting:
-            for need in direct[number]:
+            for need in needed[number]:
                 if need in among and need not in came:
                     came[need] = number
                     waiting.append(need)

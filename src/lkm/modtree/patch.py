@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 
-from lkm.modtree.trie import CHILDREN, OFFSET, PREFIX, VALUES, Trie, Value
+from lkm.modtree.trie import CHILDREN, OFFSET, PREFIX, VALUES, Trie, Value, pack_values
 
 Change = Callable[[list[Value]], list[Value]]
 
@@ -105,8 +105,7 @@ class _Patch:
             node += struct.pack(f">BB{len(references)}I", low, high, *references)
             flags |= CHILDREN
         if values:
-            node += struct.pack(">I", len(values))
-            node += b"".join(struct.pack(">I", priority) + value + b"\0" for priority, value in values)
+            node += pack_values(values)
             flags |= VALUES
         at = self.end
         self.nodes[at] = prefix, children, values

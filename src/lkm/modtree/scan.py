@@ -10,35 +10,27 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
 from lkm.elf import BytesSource, Elf, Source, parse_elf
-from lkm.elf.value import SHT_NOBITS
+from lkm.elf.quick import UNUSUAL, Quick
+from lkm.elf.value import Machine
 from lkm.errors import BadInputError
 from lkm.module import open_module
-from lkm.module.read import read_versions
+from lkm.module.versions import read_versions
 
-_HEADER = struct.Struct("<QQQIHHHHHH")  # from e_entry on
-_ROW = struct.Struct("<IIQQQQIIQQ")
-_USUAL = b"\x7fELF\x02\x01"
-_ALIAS = re.compile(rb"(?<![^\0])alias=([^\0]*)")
-_SOFTDEP = re.compile(rb"(?<![^\0])softdep=([^\0]*)")
-_WEAKDEP = re.compile(rb"(?<![^\0])weakdep=([^\0]*)")
+_ALIAS = re.compile(rb"\0alias=([^\0]*)")
+_SOFTDEP = re.compile(rb"\0softdep=([^\0]*)")
+_WEAKDEP = re.compile(rb"\0weakdep=([^\0]*)")
 # struct modversion_info: a long CRC, then the name to the end of 64 bytes.
 _VERSION_NAME = re.compile(rb"(?s).{8}(.{56})")
 # A row of the symbol table: u32 name, u8 info (global or weak), u8 other, u16 section 0, u64 value, u64 size.
 # The second branch takes any other row whole, so that all matches begin at a row.
 _UNDEFINED = re.compile(rb"(?s)(.{4})[\x10-\x2f].\0\0.{16}|.{24}")
-_NAMES_LIMIT = 1 << 22  # bytes of section names on the fast path; real ones have a few thousand
-_SYMBOLS_LIMIT = 1 << 28
-_SECTION_LIMIT = 1 << 26  # bytes of a section on the fast path
-_NAMES_WITH_DOTS = (b"\x14\0", b"\x15\0")  # PowerPC
-
-
-_UNUSUAL = (struct.error, IndexError, OverflowError, OSError, MemoryError)
+_NAMES_WITH_DOTS = (Machine.PPC, Machine.PPC64)
+_READ_OVER = 1 << 14  # bytes between two sections that cost less than another read
 
 
 class Facts(NamedTuple):
@@ -46,9 +38,8 @@ class Facts(NamedTuple):
 
     `aliases`, `softdeps`, `weakdeps`: the values in `.modinfo`, and `exports`: names, each followed by a
     NUL, so that a whole directory's are stored and read back at once.  `imports`: undefined names;
-    those out of `__versions` are still padded with NULs to 56 bytes.  `symbols`: offset and
-    size of the undefined part of the symbol table and of its strings, () where `imports` has the
-    symbol table's order already, which is what the order in `modules.dep` comes from.
+    those out of `__versions` are still padded with NULs to 56 bytes.  `ordered`: whether they are in the
+    symbol table's order, which is what the order in `modules.dep` comes from.
     """
 
     aliases: bytes
@@ -56,7 +47,7 @@ class Facts(NamedTuple):
     weakdeps: bytes
     exports: bytes
     imports: list[bytes]
-    symbols: tuple[int, ...]
+    ordered: bool
 
 
 def split_texts(joined: bytes) -> list[bytes]:
@@ -66,7 +57,7 @@ def split_texts(joined: bytes) -> list[bytes]:
 
 def join_texts(texts: Iterable[bytes]) -> bytes:
     """The reverse of `split_texts`; the texts have no NUL."""
-    return b"".join([text + b"\0" for text in texts])
+    return b"\0".join([*texts, b""])
 
 
 def scan_file(path: str) -> Facts:
@@ -78,7 +69,7 @@ def scan_file(path: str) -> Facts:
         raise BadInputError(f"cannot read {path}: {reason}") from error
     try:
         facts = _scan_usual(partial(os.pread, fd))
-    except _UNUSUAL:
+    except UNUSUAL:
         facts = None
     finally:
         os.close(fd)
@@ -86,60 +77,31 @@ def scan_file(path: str) -> Facts:
 
 
 def _scan_usual(read: Callable[[int, int], bytes]) -> Facts | None:
-    """For 64-bit little-endian objects; None, or one of `_UNUSUAL`, for all others and in every doubt.
-
-    `read` gives so many bytes at an offset, fewer at the end, as os.pread.
-    """
-    head = read(64, 0)
-    if not head.startswith(_USUAL) or head[18:20] in _NAMES_WITH_DOTS:
+    """For usual files; None, or one of `UNUSUAL`, for all others and in every doubt."""
+    quick = Quick(read)
+    names = quick.names
+    if quick.machine in _NAMES_WITH_DOTS or b"__version_ext_names\0" in names:
         return None
-    _, _, offset, _, _, _, _, row_size, count, names_index = _HEADER.unpack_from(head, 24)
-    if row_size != 64 or not 0 < names_index < count or offset > 1 << 62:
-        return None
-    table = read(count * 64, offset)
-    row = _ROW.unpack_from(table, names_index * 64)
-    if row[5] > _NAMES_LIMIT:
-        return None
-    names = read(row[5], row[4])
-
-    def section(name: bytes) -> tuple[int, ...]:
-        at = names.find(name) + 1
-        if at == 0:
-            raise IndexError
-        key = at.to_bytes(4, "little")
-        row_at = table.find(key, 64)
-        while row_at & 63:
-            row_at = table.find(key, row_at + 1)
-        if row_at < 0:
-            raise IndexError
-        return _ROW.unpack_from(table, row_at)
-
-    def contents(row: tuple[int, ...]) -> bytes:
-        size = row[5]
-        if row[1] == SHT_NOBITS or size > _SECTION_LIMIT:
-            raise IndexError
-        data = read(size, row[4])
-        if len(data) != size:
-            raise IndexError
-        return data
-
-    information = _modinfo(contents(section(b"\0.modinfo\0")))
-    symbols, strings = section(b"\0.symtab\0"), section(b"\0.strtab\0")
-    local = symbols[7] * 24  # sh_info: how many local symbols come first
-    if local > symbols[5] or b"__version_ext_names\0" in names:
-        return None
-    exports = contents(section(b"\0__ksymtab_strings\0")) if b"__ksymtab_strings\0" in names else b""
-    places = (symbols[4] + local, symbols[5] - local, strings[4], strings[5])
+    exports = quick.contents(b"\0__ksymtab_strings\0") if b"\0__ksymtab_strings\0" in names else b""
     if b"\0__versions\0" not in names:
         if b"__kcrctab" in names:
             return None
-        imports = _undefined(read(places[1], places[0]), contents(strings))
-        return Facts(*information, _all_texts(exports), list(dict.fromkeys(imports)), ())
-    versions = contents(section(b"\0__versions\0"))
-    exported = _exports(exports)
-    if len(versions) & 63 or exported is None:
+        imports = list(dict.fromkeys(_undefined(quick, read)))
+        own = _modinfo(quick.contents(b"\0.modinfo\0"))
+        return Facts(*own, _all_texts(exports), imports, True)
+    information_at, information_size = quick.place(b"\0.modinfo\0")
+    versions_at, versions_size = quick.place(b"\0__versions\0")
+    between = versions_at - information_at
+    if information_size <= between < _READ_OVER:  # one read is cheaper than two
+        data = read(between + versions_size, information_at)
+        information, versions = data[:information_size], data[between:]
+    else:
+        information = read(information_size, information_at)
+        versions = read(versions_size, versions_at)
+    exported = _exports(exports) if exports else b""
+    if len(versions) != versions_size or versions_size & 63 or exported is None:
         return None
-    return Facts(*information, exported, _VERSION_NAME.findall(versions), places)
+    return Facts(*_modinfo(information), exported, _VERSION_NAME.findall(versions), False)
 
 
 def _all_texts(strings: bytes) -> bytes:
@@ -147,24 +109,27 @@ def _all_texts(strings: bytes) -> bytes:
     return join_texts([text for text in strings.split(b"\0") if text])
 
 
-def _undefined(table: bytes, strings: bytes) -> list[bytes]:
-    """Names of the undefined rows of a symbol table."""
-    found = []
+def _undefined(quick: Quick, read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    """Names of the undefined rows of a symbol table, in its order; raises one of `UNUSUAL`."""
+    table_at, table_size, strings_at, strings_size = quick.undefined_symbols()
+    table, strings = read(table_size, table_at), read(strings_size, strings_at)
+    if len(table) != table_size:
+        raise IndexError
     for raw in _UNDEFINED.findall(table):
         if raw:
             at = int.from_bytes(raw, "little")
             end = strings.find(b"\0", at)
             if end < 0:
                 raise IndexError
-            found.append(strings[at:end])
-    return found
+            yield strings[at:end]
 
 
 def _modinfo(data: bytes) -> tuple[bytes, bytes, bytes]:
+    data = b"\0" + data
     return (
-        join_texts(_ALIAS.findall(data)),
-        join_texts(_SOFTDEP.findall(data)) if b"softdep=" in data else b"",
-        join_texts(_WEAKDEP.findall(data)) if b"weakdep=" in data else b"",
+        join_texts(_ALIAS.findall(data)) if b"\0alias=" in data else b"",
+        join_texts(_SOFTDEP.findall(data)) if b"\0softdep=" in data else b"",
+        join_texts(_WEAKDEP.findall(data)) if b"\0weakdep=" in data else b"",
     )
 
 
@@ -183,7 +148,7 @@ def scan_source(source: Source) -> Facts:
         data = source.data
         try:
             facts = _scan_usual(lambda size, offset: data[offset : offset + size])
-        except _UNUSUAL:
+        except UNUSUAL:
             facts = None
         if facts is not None:
             return facts
@@ -193,7 +158,7 @@ def scan_source(source: Source) -> Facts:
         raise BadInputError(f"{source.name}: no section .modinfo")
     imports = {_plain(symbol.name): None for symbol in elf.undefined}
     imports |= {_plain(name): None for name in read_versions(elf)}
-    return Facts(*_modinfo(information), join_texts(exported_names(elf)), list(imports), ())
+    return Facts(*_modinfo(information), join_texts(exported_names(elf)), list(imports), True)
 
 
 def _plain(name: str) -> bytes:
@@ -214,23 +179,17 @@ def exported_names(elf: Elf) -> list[bytes]:
     return with_crc or [name for name in strings.split(b"\0") if name]
 
 
-def read_import_order(path: str, places: tuple[int, ...]) -> Iterator[bytes]:
-    """The undefined names of a module in the order of its symbol table.
+def read_import_order(path: str) -> Iterator[bytes]:
+    """The undefined names of the module file `path` in the order of its symbol table.
 
-    `places` as in `Facts.symbols`.  Raises `BadInputError` where the file is damaged or was changed.
+    Raises `BadInputError` where the file is damaged, or was changed since it was scanned.
     """
-    offset, size, strings_offset, strings_size = places
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        table = os.pread(fd, min(size, _SYMBOLS_LIMIT), offset)
-        strings = os.pread(fd, min(strings_size, _SYMBOLS_LIMIT), strings_offset)
-    except (OSError, OverflowError) as error:
-        raise BadInputError(f"{path}: cannot read the symbol table at offset {offset:#x}") from error
-    finally:
-        os.close(fd)
-    if len(table) != size or len(strings) != strings_size:
-        raise BadInputError(f"{path}: truncated: the symbol table at offset {offset:#x}")
-    for raw in _UNDEFINED.findall(table):
-        if raw:
-            at = int.from_bytes(raw, "little")
-            yield strings[at : strings.find(b"\0", at)]
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            read = partial(os.pread, fd)
+            yield from _undefined(Quick(read), read)
+        finally:
+            os.close(fd)
+    except UNUSUAL as error:
+        raise BadInputError(f"{path}: changed while it was read") from error

@@ -55,11 +55,10 @@ def _name(text: str) -> bytes:
 def dep_lines(graph: Graph) -> list[str]:
     """A line a module: its path, a colon, and all it needs, to be loaded from right to left."""
     paths = [entry.path for entry in graph.tree.entries]
-    lines = []
-    for number, path in enumerate(paths):
-        needs = graph.needs(number) if graph.direct[number] else ()
-        lines.append(f"{path}: {' '.join([paths[need] for need in needs])}" if needs else f"{path}:")
-    return lines
+    return [
+        f"{path}: {' '.join([paths[need] for need in graph.needs(number)])}" if needed else f"{path}:"
+        for number, (path, needed) in enumerate(zip(paths, graph.needed, strict=True))
+    ]
 
 
 def build_dep(graph: Graph) -> bytes:

@@ -20,7 +20,7 @@ class Entry(NamedTuple):
     """One module of a directory: where it is, whether it changed, and its facts (see `scan.Facts`).
 
     `path`: relative to the directory, absolute outside it.  `imports`: numbers of names in `Tree.names`,
-    u32 each.  `symbols`: as in `Facts`; () means that `imports` has the symbol table's order.
+    u32 each, in the symbol table's order where `ordered`.
     """
 
     path: str
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     weakdeps: bytes
     exports: bytes
     imports: bytes
-    symbols: tuple[int, ...]
+    ordered: bool
 
 
 class Tree:
@@ -70,19 +70,25 @@ def read_tree(
     """
     found = sort_files(directory, find_files(directory, config or DepmodConfig()))
     known = {entry.path: entry for entry in old.entries} if old else {}
-    names = Names()
-    if old:
-        names.update({name.ljust(_PADDED, b"\0"): number for number, name in enumerate(old.names)})
+    names: Names | None = None
     entries: list[Entry] = []
     read: list[Entry] = []
     for file in found:
         entry = known.get(file.path)
         if entry is None or entry.stamp != file.stamp:
+            names = _numbered(old) if names is None else names
             entry = read_entry(directory, file, names, bad)
             read.append(entry)
         entries.append(entry)
-    # Numbering grows with each change: begin anew where most of it is from modules that are gone.
+    if names is None:
+        return Tree(directory, entries, old.names if old else []), read
     return Tree(directory, entries, [name.rstrip(b"\0") for name in names]), read
+
+
+def _numbered(tree: Tree | None) -> Names:
+    return Names(
+        {name.ljust(_PADDED, b"\0"): number for number, name in enumerate(tree.names)} if tree else {}
+    )
 
 
 def read_entry(
@@ -96,9 +102,9 @@ def read_entry(
         if bad is None:
             raise
         bad(error)
-        return Entry(*file, b"", b"", b"", b"", b"", ())
+        return Entry(*file, b"", b"", b"", b"", b"", True)
     imports = facts.imports
-    if not facts.symbols:
+    if facts.ordered:
         imports = [name.ljust(_PADDED, b"\0") for name in imports]
     numbers = array("I", map(names.__getitem__, imports))
     return Entry(
@@ -108,7 +114,7 @@ def read_entry(
         facts.weakdeps,
         facts.exports,
         numbers.tobytes(),
-        facts.symbols,
+        facts.ordered,
     )
 
 
@@ -138,7 +144,7 @@ def add_file(tree: Tree, path: Path) -> tuple[Tree, str]:
 
     Raises `BadInputError` where the file is damaged or no module.
     """
-    names = Names({name.ljust(_PADDED, b"\0"): number for number, name in enumerate(tree.names)})
+    names = _numbered(tree)
     try:
         status = path.stat()
     except OSError as error:

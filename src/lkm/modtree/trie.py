@@ -39,80 +39,87 @@ def build_trie(entries: Iterable[tuple[bytes, int, bytes]]) -> bytes:
             values[key].append((priority, value))
         else:
             values[key] = [(priority, value)]
-    keys = sorted(key for key in values if key.isascii())
-    out: list[bytes] = [struct.pack(">II", MAGIC, VERSION), b"????"]
-    writer = _Writer(keys, values, out)
-    root = writer.write(0, len(keys), 0) if keys else writer.write_empty()
-    out[1] = struct.pack(">I", root)
-    return b"".join(out)
+    keys = sorted([key for key in values if key.isascii()])
+    packed: dict[Value, bytes] = {}
+    tails = []
+    for key in keys:
+        many = values[key]
+        if len(many) == 1:
+            # Many keys have the same module: what it looks like is made once.
+            tail = packed.get(many[0])
+            if tail is None:
+                tail = packed[many[0]] = pack_values(many)
+            tails.append(tail)
+        else:
+            tails.append(pack_values(sorted(many)))
+    writer = _Writer(keys, tails)
+    root = writer.write(0, len(keys), 0) if keys else writer.offset
+    return b"".join([struct.pack(">III", MAGIC, VERSION, root), *writer.out])
+
+
+def pack_values(values: list[Value]) -> bytes:
+    """The values of a node as they are written."""
+    return len(values).to_bytes(4, "big") + b"".join(
+        [priority.to_bytes(4, "big") + value + b"\0" for priority, value in values]
+    )
 
 
 class _Writer:
     """Writes nodes children first, so each knows where its children are."""
 
-    def __init__(self, keys: list[bytes], values: dict[bytes, list[Value]], out: list[bytes]) -> None:
+    def __init__(self, keys: list[bytes], tails: list[bytes]) -> None:
         self.keys = keys
-        self.values = values
-        self.out = out
+        self.tails = tails
+        self.out: list[bytes] = []
         self.offset = 12
-
-    def write_empty(self) -> int:
-        """An index without keys: a root with neither prefix, values nor children."""
-        return self.offset
 
     def write(self, start: int, end: int, depth: int) -> int:
         """The node for `keys[start:end]`, which share their first `depth` letters; its reference."""
         keys = self.keys
-        first = keys[start]
-        if end - start == 1:
-            return self._leaf(first, depth)
-        last = keys[end - 1]
+        first, last = keys[start], keys[end - 1]
         # Sorted, so what the first and the last share, all share.
-        stop = min(len(first), len(last))
         common = depth
+        stop = min(len(first), len(last))
         while common < stop and first[common] == last[common]:
             common += 1
-        node = b""
-        flags = CHILDREN
-        if common > depth:
-            node = first[depth:common] + b"\0"
-            flags |= PREFIX
+        node = first[depth:common] + b"\0" if common > depth else b""
+        flags = PREFIX if common > depth else 0
         tail = b""
         if len(first) == common:
-            tail = self._pack(first)
+            tail = self.tails[start]
             flags |= VALUES
             start += 1
-        low, high = keys[start][common], last[common]
-        children = [0] * (high - low + 1)
-        while start < end:
-            letter = keys[start][common]
-            stop = start + 1
-            while stop < end and keys[stop][common] == letter:
-                stop += 1
-            children[letter - low] = self.write(start, stop, common + 1)
-            start = stop
-        node += struct.pack(f">BB{len(children)}I", low, high, *children) + tail
-        return self._add(node, flags)
-
-    def _leaf(self, key: bytes, depth: int) -> int:
-        if len(key) > depth:
-            return self._add(key[depth:] + b"\0" + self._pack(key), PREFIX | VALUES)
-        return self._add(self._pack(key), VALUES)
-
-    def _pack(self, key: bytes) -> bytes:
-        values = self.values[key]
-        if len(values) == 1:
-            priority, value = values[0]
-            return b"\0\0\0\1" + priority.to_bytes(4, "big") + value + b"\0"
-        values.sort()
-        return len(values).to_bytes(4, "big") + b"".join(
-            priority.to_bytes(4, "big") + value + b"\0" for priority, value in values
-        )
-
-    def _add(self, node: bytes, flags: int) -> int:
+        if start < end:
+            low, high = keys[start][common], last[common]
+            children = [0] * (high - low + 1)
+            while start < end:
+                letter = keys[start][common]
+                stop = start + 1
+                while stop < end and keys[stop][common] == letter:
+                    stop += 1
+                children[letter - low] = (
+                    self._leaf(start, common + 1)
+                    if stop == start + 1
+                    else self.write(start, stop, common + 1)
+                )
+                start = stop
+            node += struct.pack(f">BB{len(children)}I", low, high, *children)
+            flags |= CHILDREN
         at = self.offset
+        node += tail
         self.out.append(node)
-        self.offset += len(node)
+        self.offset = at + len(node)
+        return at | flags
+
+    def _leaf(self, number: int, depth: int) -> int:
+        """The node of one key: most are."""
+        key, node = self.keys[number], self.tails[number]
+        at, flags = self.offset, VALUES
+        if len(key) > depth:
+            node = key[depth:] + b"\0" + node
+            flags = PREFIX | VALUES
+        self.out.append(node)
+        self.offset = at + len(node)
         return at | flags
 
 

@@ -13,7 +13,9 @@ from lkm.elf.value import ET_REL, STB_WEAK, TYPE_NAMES
 from lkm.errors import BadInputError
 from lkm.module.file import module_name, open_module
 from lkm.module.value import Export, Import, Parameter
+from lkm.module.versions import read_versions
 
+# What not every use of a module asks for is imported where it is asked for: starting counts.
 if TYPE_CHECKING:
     from lkm.module.layout import Layout
     from lkm.module.signature import Signature
@@ -101,7 +103,7 @@ class Module:
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters in the order `.modinfo` first names them, then those it does not name."""
-        from lkm.module.parameters import read_parameters  # this and the two below: not for every start
+        from lkm.module.parameters import read_parameters
 
         return read_parameters(self.elf, self.information)
 
@@ -264,27 +266,3 @@ def parse_module(source: Source, *, path: Path) -> Module:
             hint=f"lkm build {path.parent}",
         )
     return Module(path, elf)
-
-
-def read_versions(elf: Elf) -> dict[str, int]:
-    """CRC of each symbol a module uses, by name; empty without MODVERSIONS.
-
-    Source: `struct modversion_info` (include/linux/module.h), and since 6.14 the extended form in
-    `__version_ext_crcs` and `__version_ext_names` (kernel/module/version.c).  Raises `BadInputError`.
-    """
-    found: dict[str, int] = {}
-    data = elf.read_named("__versions")
-    if data is not None:
-        long_size = elf.header.bits // 8
-        form = struct.Struct(f"{elf.order}{'Q' if long_size == 8 else 'I'}{64 - long_size}s")
-        if len(data) % form.size:
-            raise BadInputError(f"{elf.source.name}: section __versions has {len(data)} bytes, no whole rows")
-        for crc, name in form.iter_unpack(data):
-            found[name.partition(b"\0")[0].decode("utf-8", "replace")] = crc & 0xFFFFFFFF
-    crcs = elf.read_named("__version_ext_crcs")
-    names = elf.read_named("__version_ext_names")
-    if crcs is not None and names is not None:
-        numbers = [number for (number,) in struct.iter_unpack(elf.order + "I", crcs[: len(crcs) & ~3])]
-        for number, raw in zip(numbers, names.split(b"\0"), strict=False):
-            found[raw.decode("utf-8", "replace")] = number
-    return found

@@ -219,3 +219,29 @@ def test_shapes(kernel: Kernel, hello: Path, settings: dict[str, object]) -> Non
         assert int(cpus) == settings.get("cpus", 1)
         assert str(settings.get("cmdline", "")) in line
         assert int(memory.split()[1]) < int(str(settings.get("memory", 256))) * 1024
+
+
+def test_a_guest_without_memory_left_still_answers(kernel: Kernel, hello: Path) -> None:
+    with Guest(kernel, memory=128) as guest:
+        said = guest.run(
+            "awk 'BEGIN { while (1) text = text \"a long text that fills the memory, turn by turn\" text }'"
+        )
+        assert said.status != 0
+        assert guest.load(hello).ok
+        assert guest.run("echo on").stdout == "on\n"
+
+
+def test_much_output_is_all_there(guest: Guest) -> None:
+    result = guest.run("seq 1 2000000", timeout=120)
+    lines = result.stdout.splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (2000000, "1", "2000000")
+
+
+def test_two_processors_one_of_them_lost(kernel: Kernel, module: Find) -> None:
+    from lkm.guest import End, GuestEnded
+
+    with Guest(kernel, cpus=2, timeout=5) as guest:
+        with pytest.raises(GuestEnded) as caught:
+            guest.load(module("loops"))
+        assert caught.value.end is End.HANG
+        assert "loops_init" in guest.log().text

@@ -14,7 +14,7 @@ from lkm.errors import BadInputError, GuestLostError
 from lkm.guest.agent import build_agent
 from lkm.guest.channel import Say
 from lkm.guest.initramfs import Entry, build_cpio, device, directory, file, link
-from lkm.guest.machine import COMMAND_LINE, Machine
+from lkm.guest.machine import Machine, build_command_line
 from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
 from lkm.kernel import Kernel
@@ -107,12 +107,12 @@ def boot(
 ) -> Vm:
     """As `start_boot`; the caller closes it."""
     image = _image(kernel)
-    words = [*COMMAND_LINE, f"lkm_window={machine.window:#x}", cmdline]
+    words = build_command_line(machine, cmdline)
     with (
         _memory_file("lkm-initramfs", build_initramfs()) as initramfs,
         _boot_image(image) as (kernel_fd, path),
     ):
-        more = ["-kernel", path, "-initrd", f"/proc/self/fd/{initramfs}", "-append", " ".join(words).strip()]
+        more = ["-kernel", path, "-initrd", f"/proc/self/fd/{initramfs}", "-append", words]
         inherited = [*fds, initramfs, *([kernel_fd] if kernel_fd is not None else [])]
         vm = Vm(machine, memory, *more, fds=inherited)
     try:

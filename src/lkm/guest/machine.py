@@ -86,6 +86,14 @@ def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
     return [*machine.qemu.argv, *words.split()]
 
 
+def build_command_line(machine: Machine, more: str = "") -> str:
+    """The kernel's command line, with `more` words at its end."""
+    words = [*COMMAND_LINE, f"lkm_window={machine.window:#x}"]
+    if machine.cpus > 1:
+        words.append("panic_print=64")  # a hang says where on each processor (SYS_INFO_ALL_CPU_BT)
+    return " ".join([*words, *more.split()])
+
+
 def escape(value: Path | str) -> str:
     """A value inside one of QEMU's comma-separated options."""
     return str(value).replace(",", ",,")

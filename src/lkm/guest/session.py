@@ -104,7 +104,7 @@ class Session:
                 if frame.type == Say.LOG:
                     self._note(frame.body)
                 elif frame.type == Say.STACK:
-                    return True
+                    return frame.body != b""
         except GuestLostError:
             pass
         return False

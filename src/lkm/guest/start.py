@@ -50,7 +50,11 @@ def start_vm(settings: Settings) -> Vm:
         return boot(kernel, machine, "memory-backend-ram", cmdline)
     template = make_template(kernel, machine, cmdline=cmdline)
     for again in (True, False):
-        vm = start_clone(template, machine)
+        try:
+            vm = start_clone(template, machine)
+        except FileNotFoundError:  # removed since it was found
+            template = make_template(kernel, machine, cmdline=cmdline)
+            vm = start_clone(template, machine)
         try:
             if _is_awake(vm):
                 return vm

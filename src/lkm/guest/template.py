@@ -28,14 +28,14 @@ from lkm.errors import MissingError, OutOfTimeError
 from lkm.guest.agent import agent_key
 from lkm.guest.boot import boot_identity, start_boot
 from lkm.guest.channel import Channel
-from lkm.guest.machine import COMMAND_LINE, Ends, Machine, build_argv, escape
+from lkm.guest.machine import Ends, Machine, build_argv, build_command_line, escape
 from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
 from lkm.kernel import Kernel
 from lkm.paths import cache_dir, locked, new_directory
 
 SCHEMA = 1
-BOUND = 6 << 30  # bytes that all templates together may take on disk
+BOUND = 4 << 30  # bytes that all templates together may take on disk
 _LOCK = "in-use"
 _PIECE = 65536  # bytes that are a hole in `mem` where all of them are zero
 _SAVE_TIMEOUT = 30.0  # seconds; it takes 15 ms
@@ -88,7 +88,7 @@ def build_key(kernel: Kernel, machine: Machine, cmdline: str) -> tuple[str, dict
         # descriptors have no meaning here; the words around them do
         "argv": build_argv(machine, Ends(0, 0, 0, 0), "ram"),
         "qemu": file_identity(machine.qemu.path),
-        "command_line": [*COMMAND_LINE, cmdline],
+        "command_line": build_command_line(machine, cmdline),
         "agent": agent_key(),
         **boot_identity(kernel),
     }
@@ -112,6 +112,7 @@ def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew:
         found = find_template(path)
         if found is not None and renew != identity(found):
             return found
+        _sweep()
         _keep_bound(keep=path)
         with new_directory(path) as part:
             _boot_and_save(kernel, machine, cmdline, part)
@@ -380,6 +381,23 @@ def _used(path: Path) -> float:
         return (path / _LOCK).stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _sweep() -> None:
+    """Removes what killed processes left half made: nobody holds the lock of its key."""
+    for part in templates_dir().glob(".new-*"):
+        lock = templates_dir() / f".{part.name.split('.')[1].removeprefix('new-')}.lock"
+        try:
+            held = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(part, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(held)
 
 
 def _keep_bound(*, keep: Path) -> None:

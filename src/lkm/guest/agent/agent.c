@@ -27,7 +27,7 @@ static void complain(const char *text)
 	sys3(SYS_write, kmsg, text, length(text));
 }
 
-static void write_file(const char *path, const char *text)
+void write_file(const char *path, const char *text)
 {
 	long fd = sys2(SYS_open, path, O_WRONLY);
 
@@ -78,6 +78,8 @@ static void set_up(void)
 	write_file("/proc/sys/vm/compaction_proactiveness", "0");
 	write_file("/proc/sys/vm/stat_interval", "60");
 	sys2(SYS_mkdir, "/root", 0700);
+	/* A guest that runs out of memory still answers; command.c gives its commands back what is usual. */
+	write_file("/proc/self/oom_score_adj", "-1000");
 	sys2(SYS_sethostname, "guest", 5);
 	load_own();
 }
@@ -141,7 +143,7 @@ void say_stack(long pid)
 	got = fd < 0 ? 0 : sys3(SYS_read, fd, text, sizeof(text) - 1);
 	sys1(SYS_close, fd);
 	complain("lkm: the call does not return; it waits at:");
-	for (long at = 0, line = 0; at < got; at++) {
+	for (long at = 0, line = 0; at < got; at++) { /* none where it runs, on another processor */
 		if (text[at] != '\n')
 			continue;
 		text[at] = 0;
@@ -149,7 +151,7 @@ void say_stack(long pid)
 		line = at + 1;
 	}
 	log_drain();
-	say(SAY_STACK, "", 0);
+	say(SAY_STACK, text, got > 0 ? (u32)got : 0);
 	ring();
 }
 

@@ -79,6 +79,7 @@ u32 channel_signal(void);                    /* signal the host wants sent to th
 /* --- load.c ---------------------------------------------------------------------------------- */
 
 void worker_start(void);
+void worker_ended(long pid);                 /* a child ended: where it was the worker, another starts */
 i64 do_job(long call, long a, long b, long c); /* by the worker; its status */
 void load_image(const u8 *body, u32 size);
 void load_file(const u8 *body, u32 size);
@@ -103,6 +104,7 @@ void command_rest(i64 nanoseconds);
 
 /* --- agent.c --------------------------------------------------------------------------------- */
 
+void write_file(const char *path, const char *text);
 int log_drain(void); /* sends what the kernel logged; 1 where there was something */
 void say_stack(long pid);
 

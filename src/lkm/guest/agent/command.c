@@ -35,6 +35,7 @@ static void child(void)
 	if (command.terminal)
 		sys3(SYS_ioctl, 0, 0x540e /* TIOCSCTTY */, 0);
 	sys1(SYS_chdir, "/root");
+	write_file("/proc/self/oom_score_adj", "0");
 	command.failed = sys3(SYS_execve, command.argv[0], command.argv, command.envp);
 	sys1(SYS_exit, 127);
 }
@@ -256,6 +257,7 @@ int command_serve(void)
 			command.ended = 1;
 			command.status = status;
 		}
+		worker_ended(pid);
 	}
 	n = fds(polled);
 	if (n && sys4(SYS_ppoll, polled, n, &at_once, 0) > 0) {

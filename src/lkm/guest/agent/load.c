@@ -55,6 +55,12 @@ void worker_start(void)
 	worker = arch_clone(0x100 | 0x200 | 0x400 | 17, stack + sizeof(stack), work);
 }
 
+void worker_ended(long pid)
+{
+	if (pid == worker)
+		worker_start();
+}
+
 /* Status of a call that did not return: its process was killed, by an oops. */
 #define KILLED (-1000)
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +66,9 @@ def new_directory(final: Path) -> Iterator[Path]:
     is removed by the next call for the same `final`.  An existing `final` is replaced.  Callers that may
     meet hold `locked()` on a name of their own.
     """
+    import shutil  # these two cost a start more than all the rest here
+    import tempfile
+
     make_dir(final.parent)
     for stale in final.parent.glob(f".new-{final.name}.*"):
         shutil.rmtree(stale, ignore_errors=True)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import selectors
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -75,8 +74,11 @@ class Result:
 def find_program(name: str) -> Path | None:
     """The program on PATH, /usr/sbin and /sbin included, or None."""
     path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
-    found = shutil.which(name, path=path)
-    return Path(found) if found else None
+    for directory in [""] if "/" in name else path.split(os.pathsep):
+        candidate = Path(directory, name)
+        if os.access(candidate, os.X_OK) and candidate.is_file():
+            return candidate
+    return None
 
 
 def dies_with_us(argv: Sequence[str]) -> list[str]:

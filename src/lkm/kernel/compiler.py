@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lkm.kernel.value import Toolchain
 from lkm.paths import cache_dir
+from lkm.process import find_program
 
 # init/Kconfig: CC_VERSION_TEXT is the first line of `$(CC) --version`.
 _VERSION_TEXT = re.compile(r'^CONFIG_CC_VERSION_TEXT="([^"\n]*)"', re.MULTILINE)
@@ -87,7 +88,7 @@ def find_host_toolchain(wanted: Wanted) -> Toolchain | None:
     if missing_tools(wanted):
         return None
     for name in (wanted.command, wanted.family, "cc"):
-        path = find_tool(name)
+        path = find_program(name)
         if path is None:
             continue
         text = read_compiler_version(path)
@@ -98,16 +99,7 @@ def find_host_toolchain(wanted: Wanted) -> Toolchain | None:
 
 def missing_tools(wanted: Wanted) -> list[str]:
     """The tools besides the compiler that this machine lacks."""
-    return [tool for tool in wanted.tools if find_tool(tool) is None]
-
-
-def find_tool(name: str) -> Path | None:
-    """A program on PATH, or None.  (`process.find_program` without what makes it slow to import.)"""
-    for directory in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(directory, name)  # noqa: PTH118 - on the way of every run
-        if directory and os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
-            return Path(path)
-    return None
+    return [tool for tool in wanted.tools if find_program(tool) is None]
 
 
 def read_compiler_version(path: Path) -> str:

@@ -262,10 +262,11 @@ def _fetch_compiler(
 
 def find_other_compiler(wanted: Wanted | None) -> Toolchain | None:
     """The machine's own compiler, though another than the kernel was built with, or one not known."""
-    from lkm.kernel.compiler import find_tool, read_compiler_version
+    from lkm.kernel.compiler import read_compiler_version
+    from lkm.process import find_program
 
     family = wanted.family if wanted is not None else "gcc"
-    path = find_tool(family)
+    path = find_program(family)
     if path is None or not (text := read_compiler_version(path)):
         return None
     built = f"another version than the kernel was built with ({wanted.text})" if wanted else ""

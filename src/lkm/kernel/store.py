@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +151,8 @@ def read_size(directory: Path) -> int:
 
 def remove_directory(directory: Path) -> int:
     """Removes a directory of the cache, at once for whoever looks for it; returns the bytes freed."""
+    import shutil
+
     with locked(lock_of(directory)):
         if not directory.exists():
             return 0
@@ -166,6 +167,8 @@ def remove_directory(directory: Path) -> int:
 
 def sweep() -> None:
     """Removes what processes that were killed left half made, in the kernels' and toolchains' places."""
+    import shutil
+
     for part in [*kernels_dir().glob("*/.new-*"), *(cache_dir() / "toolchains").glob(".new-*")]:
         name = part.name.removeprefix(".new-").rpartition(".")[0]
         with contextlib.suppress(OSError), open(lock_of(part.with_name(name)), "wb") as lock:  # noqa: PTH123

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lkm.errors import MissingError
-from lkm.kernel.compiler import Wanted, find_tool
+from lkm.kernel.compiler import Wanted
 from lkm.kernel.layout import read_text
 from lkm.kernel.value import Kernel, Toolchain
 from lkm.paths import cache_dir
+from lkm.process import find_program
 
 SCHEMA = 1
 FILE_NAME = "toolchain.json"
@@ -87,7 +88,7 @@ def toolchain_command(
     """
     if toolchain.root is None:
         return list(argv)
-    program = find_tool("bwrap")
+    program = find_program("bwrap")
     if program is None:
         raise MissingError(
             f"bubblewrap (bwrap) is not on this machine; {toolchain.compiler} runs in it",
@@ -119,7 +120,7 @@ def find_cage_problem() -> str:
     """Why nothing can be run under a fetched compiler on this machine, or ""; starts bubblewrap to see."""
     from lkm import process
 
-    program = find_tool("bwrap")
+    program = find_program("bwrap")
     if program is None:
         return "bubblewrap (bwrap) is not on this machine"
     result = process.run(build_cage(program, ["--ro-bind", "/usr", "/usr", *_links()], ["true"]), timeout=20)

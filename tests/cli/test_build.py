@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,3 +105,45 @@ def test_new_in_json(tmp_path: Path) -> None:
     answer = json.loads(lkm("new", "thing", "-C", tmp_path, "--json", cwd=Path("/")).stdout)
     assert answer["directory"] == str(tmp_path / "thing")
     assert str(tmp_path / "thing/thing.c") in answer["files"]
+
+
+def test_ctrl_c(hello: Path) -> None:
+    (hello / "Makefile").write_text(
+        "obj-m := hello.o\n$(obj)/hello.o: $(obj)/slow\n$(obj)/slow:\n\tsleep 77.7\n"
+    )
+    argv = [sys.executable, "-m", "lkm", "build"]
+    with subprocess.Popen(argv, cwd=hello, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not sleeping() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert sleeping()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().strip().endswith("interrupted")
+    assert not sleeping()
+
+
+def sleeping() -> bool:
+    """Whether the rule that takes long is being carried out."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return b"sleep\x0077.7\x00" in found
+
+
+def test_no_disk_left(hello: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "small"
+    cache.mkdir()
+    script = 'mount -t tmpfs -o size="$0" none "$1" && export LKM_CACHE="$1" && shift && exec "$@"'
+    kernel = find_kernel("debian:6.1")
+    for size in ("4k", "64k", "200k", "400k"):
+        lkm = [sys.executable, "-m", "lkm", "build", "--kernel", str(kernel.build)]
+        argv = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, size, str(cache)]
+        result = subprocess.run([*argv, *lkm], cwd=hello, capture_output=True, text=True, check=False)
+        if "unshare" in result.stderr or "mount:" in result.stderr:
+            pytest.skip(f"no mount namespaces here: {result.stderr.strip()}")
+        assert result.returncode == 3, result.stderr
+        assert "No space left on device" in result.stderr
+        assert "Traceback" not in result.stderr

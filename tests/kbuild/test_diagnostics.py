@@ -79,6 +79,18 @@ def test_hostile_logs() -> None:
     assert read("/work/a.c:99999999999999999999:1: error: x")[0].line == 99999999999999999999
 
 
+def test_what_a_compiler_says_of_itself() -> None:
+    text = (
+        "  CC [M]  a.o\ngcc-12: error: unrecognized command-line option '-fnothing'\n"
+        "cc1: fatal error: error writing to /tmp/x.s: No space left on device\n"
+        "cc1: some warnings being treated as errors\n"
+    )
+    assert [item.text for item in read(text)] == [
+        "unrecognized command-line option '-fnothing'",
+        "error writing to /tmp/x.s: No space left on device",
+    ]
+
+
 def test_clang_shows_the_line_without_a_bar() -> None:
     """The shape of clang's messages up to 16: the line, then a caret below it."""
     text = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lkm import paths, process
-from lkm.errors import BadInputError
+from lkm.errors import BadInputError, MissingError
 from lkm.kbuild.cache import prune_builds, write_source
 from lkm.kbuild.job import Job, Work
 from lkm.kbuild.make import check_kernel, parse_make_words
@@ -61,7 +61,13 @@ def build(
     with paths.locked(job.place.with_name(f"{job.place.name}.lock")):
         if clean:
             shutil.rmtree(job.place, ignore_errors=True)
-        work = _run(job, in_place=in_place)
+        try:
+            work = _run(job, in_place=in_place)
+        except OSError as error:
+            raise MissingError(
+                f"{error.filename or job.place}: {error.strerror}",
+                hint="lkm doctor --clear, or export LKM_CACHE=/a/directory/with/room",
+            ) from error
         if compile_commands and work.ok:
             from lkm.kbuild.database import FILE_NAME
 
@@ -140,7 +146,7 @@ def _job(
     if re.search(r"[\s:]", str(mirror.work)):
         raise BadInputError(
             f"{mirror.work}: Kbuild cannot work in a path with a space or a colon",
-            hint="lkm build without --in-place" if in_place else "export LKM_CACHE=/a/path/without/them",
+            hint=f"lkm build {source}" if in_place else "export LKM_CACHE=/a/path/without/them",
         )
     count = jobs or len(os.sched_getaffinity(0))
     return Job(source, kernel, directory, words, count, place, mirror, on_line, timeout)
@@ -150,4 +156,4 @@ def _check_in_place(source: Path) -> None:
     if not source.is_dir():
         raise BadInputError(f"{source}: one C file cannot be built in place", hint=f"lkm build {source}")
     if not os.access(source, os.W_OK):
-        raise BadInputError(f"{source}: cannot be written", hint="lkm build without --in-place")
+        raise BadInputError(f"{source}: cannot be written", hint=f"lkm build {source}")

@@ -30,6 +30,11 @@ _MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>.*)$")
 _CONSEQUENCE = re.compile(
     r"\] (?:Error \d+|Terminated|Interrupt|Killed)|Waiting for unfinished jobs|Deleting file "
 )
+# The compiler about itself: no memory, no disk, an option it does not know.
+_DRIVER = re.compile(
+    r"^\S*(?:cc1\w*|gcc|cc|clang|collect2|as)(?:-\d+)?: "
+    r"(?P<severity>fatal error|error|warning): (?P<text>.*)$"
+)
 _LINKER_AT = re.compile(
     r"^(?P<path>[^\s:][^:]*):(?P<line>\d+): (?P<text>(?:multiple definition|undefined ref).*)$"
 )
@@ -178,6 +183,8 @@ class _Parser:
             return bool(_CONSEQUENCE.search(match["text"])) or self._add(
                 self._item("error", match["text"]), ""
             )
+        if match := _DRIVER.match(line):
+            return self._add(self._item(match["severity"], match["text"]))
         if match := _LINKER_AT.match(line):
             path, text = self._real_path(match["path"]), self._plain(match["text"])
             return self._add(Diagnostic(path, int(match["line"]), 0, Severity.ERROR, text))

@@ -134,7 +134,7 @@ def _read_logs(plan: Plan) -> str:
 def _are_global(path: Path, markers: Iterable[str]) -> bool:
     """Whether no exported symbol is static (scripts/check-local-export, up to 6.4)."""
     from lkm.elf import parse_elf
-    from lkm.elf.value import STB_LOCAL
+    from lkm.elf.number import STB_LOCAL
 
     names = {marker.removeprefix("__ksymtab_") for marker in markers if marker.startswith("__ksymtab_")}
     return not any(

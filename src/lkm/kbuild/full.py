@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from lkm.kbuild.outcome import publish, read_modules, remove_stale
 from lkm.kbuild.record import Record, read_stamps, write_record
 from lkm.kbuild.toolchain import foreign_command
 from lkm.kbuild.value import How, flatten, is_object
+
+MIN_ROOM = 1 << 20  # bytes
 
 
 def build_in_place(job: Job) -> Work:
@@ -54,6 +57,7 @@ def build_mirror(job: Job, files: Mapping[str, Stamp], before: Record, start: in
     kept = {name for name in before.targets if name and (is_object(name) or not failed)}
     targets = {name: before.targets[name] for name in kept} | targets
     if failed:
+        _check_room(job)
         pending = tuple(sorted({*before.pending, *before.by_hand}))
         record = replace(before, ok=False, files=dict(files), targets=targets, pending=pending, by_hand=())
         identity = before.identity or read_stamps(identity_paths(job), before=start)
@@ -88,11 +92,23 @@ def build_mirror(job: Job, files: Mapping[str, Stamp], before: Record, start: in
     return Work(True, made, flatten(targets), How.KBUILD, result.stdout)
 
 
+def _check_room(job: Job) -> None:
+    """Raises `OSError` where a build may have failed for want of room, which tells nothing of its source."""
+    status = os.statvfs(job.place)
+    if status.f_bavail * status.f_frsize < MIN_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.place))
+
+
 def _run_kbuild(job: Job, levels: int) -> process.Result:
     probe = job.place / "probe.mk"
     write_probe(probe, job.environment_path)
+    words = dict(job.words)
+    if job.kernel.toolchain is not None and job.kernel.toolchain.root is not None:
+        # W=1 has kernel-doc look at each file up to 6.12, which needs more of perl than a fetched compiler
+        # brings; later kernels do not ask it about modules of others either (Makefile.build, cmd_checkdoc).
+        words.setdefault("cmd_checkdoc", "")
     argv = build_make_argv(
-        job.mirror, job.directory, words=job.words, jobs=job.jobs, options=job.place / "options"
+        job.mirror, job.directory, words=words, jobs=job.jobs, options=job.place / "options"
     )
     environment = build_environment(job.mirror.work) | {"MAKEFILES": str(probe)}
     argv = foreign_command(job, argv, directory=job.mirror.work, levels=levels)

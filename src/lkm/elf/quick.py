@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from lkm.elf.value import SHT_PROGBITS, SHT_STRTAB, SHT_SYMTAB
+from lkm.elf.number import SHT_PROGBITS, SHT_STRTAB, SHT_SYMTAB
 
 # What reading a file that is not as it seems may raise: it is then read in the careful way.
 UNUSUAL = (struct.error, IndexError, OverflowError, OSError, MemoryError)

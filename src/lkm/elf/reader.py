@@ -6,8 +6,7 @@ from __future__ import annotations
 import struct
 from functools import cached_property
 
-from lkm.elf.source import BytesSource, FileSource, Source
-from lkm.elf.value import (
+from lkm.elf.number import (
     SHN_UNDEF,
     SHN_XINDEX,
     SHT_NOBITS,
@@ -16,12 +15,10 @@ from lkm.elf.value import (
     SHT_STRTAB,
     SHT_SYMTAB,
     SHT_SYMTAB_SHNDX,
-    Header,
     Machine,
-    Relocation,
-    Section,
-    Symbol,
 )
+from lkm.elf.source import BytesSource, FileSource, Source
+from lkm.elf.value import Header, Relocation, Section, Symbol
 from lkm.errors import BadInputError
 
 ZEROS_LIMIT = 64 << 20  # bytes of NOBITS that are ever made up; per-CPU and .bss of real kernels stay below

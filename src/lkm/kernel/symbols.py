@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lkm.elf.value import STT_FUNC
+from lkm.elf.number import STT_FUNC
 from lkm.errors import BadInputError, MissingError
 from lkm.kernel.image import unpack_image
 from lkm.kernel.kallsyms import MapSymbol, read_kallsyms

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lkm.elf import Elf, Section, parse_elf
-from lkm.elf.value import SHT_NOBITS
+from lkm.elf.number import SHT_NOBITS
 from lkm.errors import BadInputError
 
 VMLINUX = "vmlinux"

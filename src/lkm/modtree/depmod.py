@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lkm.errors import BadInputError
 from lkm.modtree import text
 from lkm.modtree.commit import Maker, commit_files
 from lkm.modtree.graph import Graph, build_graph, rebuild_graph
-from lkm.modtree.index import Index, pack_tree, unpack_tree
+from lkm.modtree.index import Index
 from lkm.modtree.patch import patch_trie
 from lkm.modtree.search import DepmodConfig, read_depmod_config
-from lkm.modtree.tree import Tree, read_tree
+from lkm.modtree.state import Stamp, State, load_state, save_state
+from lkm.modtree.tree import read_tree
 from lkm.modtree.trie import read_trie
 
 # What else of the directory the files are made from.
@@ -31,8 +31,6 @@ _MOST_CHANGES = 2000
 _BESIDE = frozenset(
     {"modules.alias", "modules.alias.bin", "modules.builtin.bin", "modules.builtin.alias.bin"}
 )
-
-Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +47,6 @@ class DepmodResult:
     modules: int
     read: int
     problems: tuple[BadInputError, ...] = ()
-
-
-@dataclass
-class _State:
-    """What the last run left: the tree, its graph, and the files it wrote."""
-
-    tree: Tree
-    graph: Graph
-    config: DepmodConfig
-    files: dict[str, Stamp] = field(default_factory=dict)
-    sources: dict[str, Stamp] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
 
 
 def run_depmod(
@@ -85,7 +71,7 @@ def run_depmod(
     config = read_depmod_config(release or modules_dir.name, config_paths)
     target = output or modules_dir
     place = f"{modules_dir.resolve()}\0{target.resolve()}"
-    old = _load(index, place, modules_dir) if index and not full else None
+    old = load_state(index, place, modules_dir) if index and not full else None
     problems: list[BadInputError] = []
     usable = old if old is not None and old.config == config else None
     tree, read = read_tree(modules_dir, config, old=usable.tree if usable else None, bad=problems.append)
@@ -95,7 +81,7 @@ def run_depmod(
     graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree)
     if usable is None or graph.needed is not usable.graph.needed:
         graph.check()
-    new = _State(tree, graph, config, sources=sources)
+    new = State(tree, graph, config, sources=sources)
     files = _changed(usable, new, target) if usable and usable.files else text.builders(graph)
     if files:
         commit_files(target, files, beside=_BESIDE if len(files) > len(_BESIDE) + 2 else ())
@@ -105,7 +91,7 @@ def run_depmod(
     # What was built whole; what was patched keeps the size it had when it was.
     new.sizes = {name: stamp[0] for name, stamp in new.files.items() if name in files} | new.sizes
     if index:
-        index.save(place, "depmod", _pack(new))
+        save_state(index, place, new, usable, read)
     return DepmodResult(modules_dir, tuple(files), len(tree.entries), len(read), tuple(problems))
 
 
@@ -129,7 +115,7 @@ def is_up_to_date(modules_dir: Path) -> bool:
     )
 
 
-def _changed(old: _State, new: _State, target: Path) -> dict[str, Maker]:
+def _changed(old: State, new: State, target: Path) -> dict[str, Maker]:
     """The files that come out otherwise than they are.
 
     Texts are made anew from what is known, which is quick; of the indexes only the changed keys are.
@@ -177,7 +163,7 @@ def _owner_changes(old: Graph, new: Graph) -> tuple[list[Key], list[Key]]:
     return keys(old, new), keys(new, old)
 
 
-def _patched(path: Path, new: _State, gone: list[Key], come: list[Key]) -> Maker:
+def _patched(path: Path, new: State, gone: list[Key], come: list[Key]) -> Maker:
     trie = read_trie(path)
     # Where much is changed, or was before, a whole one is smaller and not slower to make.
     if trie is not None and len(gone) + len(come) < _MOST_CHANGES:
@@ -197,20 +183,3 @@ def _stamps(directory: Path, names: Iterable[str]) -> dict[str, Stamp]:
             continue
         found[name] = (status.st_size, status.st_mtime_ns, status.st_ino)
     return found
-
-
-def _pack(state: _State) -> tuple[object, ...]:
-    config = state.config
-    plain = (config.search, config.overrides, config.external, tuple(sorted(config.exclude)))
-    graph = state.graph
-    return pack_tree(state.tree), graph.needed, graph.orders, plain, state.files, state.sources, state.sizes
-
-
-def _load(index: Index, place: str, modules_dir: Path) -> _State | None:
-    found: Any = index.load(place, "depmod")
-    if found is None:
-        return None
-    packed, needed, orders, (search, overrides, external, exclude), files, sources, sizes = found
-    tree = unpack_tree(modules_dir, packed)
-    config = DepmodConfig(search, overrides, external, frozenset(exclude))
-    return _State(tree, Graph(tree, None, needed, orders), config, files, sources, sizes)

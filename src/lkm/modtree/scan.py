@@ -12,14 +12,16 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lkm.elf import BytesSource, Elf, Source, parse_elf
+from lkm.elf.number import Machine
 from lkm.elf.quick import UNUSUAL, Quick
-from lkm.elf.value import Machine
+from lkm.elf.source import BytesSource, Source
 from lkm.errors import BadInputError
 from lkm.module import open_module
-from lkm.module.versions import read_versions
+
+if TYPE_CHECKING:
+    from lkm.elf import Elf
 
 _ALIAS = re.compile(rb"\0alias=([^\0]*)")
 _SOFTDEP = re.compile(rb"\0softdep=([^\0]*)")
@@ -152,6 +154,10 @@ def scan_source(source: Source) -> Facts:
             facts = None
         if facts is not None:
             return facts
+    # Rarely needed: imported when it is.
+    from lkm.elf import parse_elf
+    from lkm.module.versions import read_versions
+
     elf = parse_elf(source)
     information = elf.read_named(".modinfo")
     if information is None:

@@ -11,15 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lkm.elf import Elf
-from lkm.elf.value import (
-    SHF_ALLOC,
-    SHF_EXECINSTR,
-    SHF_WRITE,
-    SHT_NOBITS,
-    STT_FUNC,
-    STT_OBJECT,
-    Section,
-)
+from lkm.elf.number import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, STT_FUNC, STT_OBJECT
+from lkm.elf.value import Section
 
 PAGE = 4096
 # Cleared of SHF_ALLOC by the loader: read once and not kept.

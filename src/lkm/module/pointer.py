@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from lkm.elf import Elf
-from lkm.elf.value import SHN_ABS, SHN_UNDEF, SHT_NOBITS, SHT_REL, SHT_RELA, Machine
+from lkm.elf.number import SHN_ABS, SHN_UNDEF, SHT_NOBITS, SHT_REL, SHT_RELA, Machine
 
 _LONGEST_TEXT = 1 << 16
 

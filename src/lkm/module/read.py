@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.elf import Elf, Section, Source, Symbol, parse_elf
-from lkm.elf.value import ET_REL, STB_WEAK, TYPE_NAMES
+from lkm.elf.number import ET_REL, STB_WEAK, TYPE_NAMES
 from lkm.errors import BadInputError
 from lkm.module.file import module_name, open_module
 from lkm.module.value import Export, Import, Parameter

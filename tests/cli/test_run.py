@@ -217,3 +217,67 @@ def test_a_killed_run_leaves_no_guest(kernel: Kernel, examples: Path) -> None:
     process.kill()
     process.communicate(timeout=20)
     assert not left_behind(mark)
+
+
+def write_module(place: Path, name: str, body: str, licence: str = "GPL") -> Path:
+    """A module source whose file is `body` after the usual includes."""
+    (place / name).mkdir()
+    head = "// SPDX-License-Identifier: GPL-2.0\n#include <linux/module.h>\n"
+    text = f'{head}{body}\nMODULE_LICENSE("{licence}");\n'
+    (place / name / f"{name}.c").write_text(text)
+    (place / name / "Makefile").write_text(f"obj-m := {name}.o\n")
+    return place / name
+
+
+def test_an_init_that_refuses_is_told_from_a_kernel_that_does(
+    kernel: Kernel, tmp_path: Path, capfd: Capture
+) -> None:
+    body = "static int __init no(void) { return -ENODEV; }\nmodule_init(no);"
+    assert run(write_module(tmp_path, "no", body), kernel=kernel) == 1
+    said = capfd.readouterr().err
+    assert "No such device (errno 19)" in said
+    assert "its init function returned -ENODEV" in said
+
+
+def test_an_oops_is_named_with_its_place(kernel: Kernel, tmp_path: Path, capfd: Capture) -> None:
+    body = (
+        "static int * volatile p;\nstatic int __init boom_init(void) { return *p; }\nmodule_init(boom_init);"
+    )
+    assert run(write_module(tmp_path, "boom", body), "--json", kernel=kernel) == 1
+    answer = json.loads(capfd.readouterr().out)
+    assert answer["outcome"] == "oops"
+    assert "NULL pointer dereference" in answer["hint"]
+    assert "boom_init+0x" in answer["hint"]
+    assert all(record["text"] for record in answer["log"])
+
+
+def test_a_source_may_use_what_one_before_it_exports(kernel: Kernel, tmp_path: Path, capfd: Capture) -> None:
+    giver = write_module(
+        tmp_path, "giver", "int gives(void);\nint gives(void) { return 42; }\nEXPORT_SYMBOL_GPL(gives);"
+    )
+    taker = write_module(
+        tmp_path,
+        "taker",
+        "extern int gives(void);\n"
+        'static int __init take(void) { pr_info("taker: %d\\n", gives()); return 0; }\n'
+        "static void __exit leave(void) {}\nmodule_init(take);\nmodule_exit(leave);",
+    )
+    assert run(giver, taker, kernel=kernel) == 0
+    assert "taker: 42" in capfd.readouterr().out
+
+
+def test_a_command_that_does_not_end_is_an_outcome(kernel: Kernel, examples: Path, capfd: Capture) -> None:
+    assert run(examples / "first", "--timeout", "2", "--exec", "sleep 60", "--json", kernel=kernel) == 1
+    answer = json.loads(capfd.readouterr().out)
+    assert answer["outcome"] == "exec-failed"
+    assert answer["exec"]["status"] == 124
+    assert "no end after 2 s" in answer["hint"]
+    assert answer["log"][-1]["text"] == "first: goodbye"
+
+
+def test_an_init_that_never_returns_is_a_hang(kernel: Kernel, tmp_path: Path, capfd: Capture) -> None:
+    body = "static int __init spin(void) { for (;;) cpu_relax(); return 0; }\nmodule_init(spin);"
+    assert run(write_module(tmp_path, "spin", body), "--timeout", "3", "--json", kernel=kernel) == 124
+    answer = json.loads(capfd.readouterr().out)
+    assert answer["outcome"] == "hang"
+    assert answer["modules"][0]["load"] == {"ok": False, "errno": 0, "error": "no answer: hang"}

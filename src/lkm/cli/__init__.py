@@ -32,6 +32,14 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
+# What other tools call it.
+_OTHERS_WORDS = {
+    "insmod": "run", "modprobe": "run", "rmmod": "run", "load": "run", "unload": "run", "test": "run",
+    "modinfo": "info", "make": "build", "compile": "build", "create": "new", "init": "new",
+    "boot": "shell", "lsmod": "shell", "kernels": "kernel",
+}  # fmt: skip
+
+
 class Verbs(click.Group):
     """A group that knows its verbs' names without importing them."""
 
@@ -50,10 +58,16 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] == "help":
+            args = [*args[1:2], "--help"]
+            if len(args) == 1:
+                click.echo(ctx.get_help())
+                ctx.exit()
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], VERBS, n=1)
+            near = [_OTHERS_WORDS[args[0]]] if args[0] in _OTHERS_WORDS else []
+            near += get_close_matches(args[0], VERBS, n=1)
             hint = f"lkm {near[0]}" if near else "lkm --help"
             raise click.UsageError(f"there is no verb '{args[0]}'\nhint: {hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -91,6 +105,9 @@ def _usage(error: click.ClickException) -> int:
     message, _, hint = error.format_message().partition("\nhint: ")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lkm"
+    if path == "lkm" and len(sys.argv) > 1 and sys.argv[1] in VERBS:
+        path = f"lkm {sys.argv[1]}"
+    message = message.replace("a valid float range", "a number").replace("a valid integer range", "a number")
     show_error(message[:1].lower() + message[1:].rstrip("."), hint or f"{path} --help")
     return 2
 

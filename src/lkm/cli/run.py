@@ -11,7 +11,7 @@ import click
 
 from lkm.cli import common
 from lkm.config import Config, read_config
-from lkm.errors import UsageError
+from lkm.errors import BadInputError, UsageError
 from lkm.guest import ExecResult, Guest
 from lkm.job import Job, Listener, ModuleResult, Outcome, RunResult, is_assignment, run
 from lkm.kernel import find_kernel
@@ -119,9 +119,9 @@ def guest_settings(
 @click.option(
     "--copy",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="Copy FILE into the guest; a program brings its libraries. May be repeated.",
+    help="Copy FILE into the guest, where --exec begins; a program brings its libraries. Repeatable.",
 )
 @click.option("--keep", is_flag=True, help="A shell in the guest with the modules loaded.")
 @click.option("--no-unload", is_flag=True, help="Leave the modules loaded when the guest ends.")
@@ -162,6 +162,8 @@ def command(
     job = guest_settings(
         read_config(start), timeout=timeout, memory=memory, cpus=cpus, cmdline=cmdline, cold=cold
     )
+    if keep and not sys.stdin.isatty():
+        raise UsageError("--keep is for a person at a terminal", hint="--exec 'COMMAND'")
     if keep and as_json:
         raise UsageError("--keep is for a person at a terminal, --json is not", hint="leave one out")
     job = replace(
@@ -175,13 +177,16 @@ def command(
     need_build = any(source.is_dir() or source.suffix == ".c" for source in sources)
     with common.progress() as bar:
         kernel = find_kernel(kernel_name, start=start, need_build=need_build, progress=bar)
-    result = run(
-        sources,
-        kernel=kernel,
-        parameters=parameters,
-        job=job,
-        listener=Listener() if as_json else Teller(),
-    )
+    try:
+        result = run(
+            sources,
+            kernel=kernel,
+            parameters=parameters,
+            job=job,
+            listener=Listener() if as_json else Teller(),
+        )
+    except BadInputError as error:  # of a source, whose hint is how to build it
+        raise BadInputError(error.message, hint=error.hint.replace("lkm build ", "lkm run ")) from error
     if as_json:
         common.emit_json(run_json(result))
     else:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lkm.errors import BadInputError, UsageError
-from lkm.guest import End, ExecResult, Guest, GuestEnded
+from lkm.errors import BadInputError, OutOfTimeError, UsageError
+from lkm.guest import End, ExecResult, Guest, GuestEnded, Step
 from lkm.job.order import LoadPlan, plan_load
 from lkm.job.parameters import assign_parameters
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
@@ -30,7 +30,7 @@ _END_OUTCOME = {
 
 
 def run(
-    sources: Sequence[Path | str],
+    sources: Sequence[Path | str] | Path | str,
     *,
     kernel: Kernel,
     parameters: Sequence[str] = (),
@@ -45,6 +45,8 @@ def run(
     `UsageError` for what was asked wrongly, `BadInputError` for a file that is no module, `MissingError`
     for what this machine lacks.
     """
+    if isinstance(sources, (str, Path)):
+        sources = [sources]
     the_run = _Run(kernel, job or Job(), listener or Listener(), standby)
     return the_run.run([Path(one) for one in sources], parameters)
 
@@ -101,7 +103,12 @@ class _Run:
             if self.job.unload:
                 outcome = min(outcome, self._unload(guest), key=list(Outcome).index)
             guest.log()  # whatever is still on its way
-            return Outcome.OOPS if guest.oopsed else outcome
+            if guest.oopsed:
+                from lkm.job.explain import explain_oops
+
+                self.hint = explain_oops(self.records)
+                return Outcome.OOPS
+            return outcome
 
     def _guest(self) -> Guest:
         job = self.job
@@ -127,13 +134,18 @@ class _Run:
             self.modules.append(result)
             if outcome is not Outcome.OK:
                 continue
-            step = guest.load(path, words.get(name, ""), name=name)
+            try:
+                step = guest.load(path, words.get(name, ""), name=name)
+            except GuestEnded as error:
+                self.modules[-1] = replace(result, load=Step(False, 0, f"no answer: {error.end}"))
+                self._took(load=began)
+                raise
             shown = guest.parameters(name) if step.ok and path in names else {}
             result = self.modules[-1] = replace(result, load=step, parameters=shown)
             if not step.ok:
                 outcome = Outcome.LOAD_FAILED
                 guest.log()  # whatever is still on its way
-                from lkm.job.explain import explain_load
+                from lkm.job.explain import explain_load  # only where something went wrong
 
                 self.hint = explain_load(path, step, self.records, kernel=self.kernel)
             self.listener.loaded(result)
@@ -144,7 +156,11 @@ class _Run:
         for path in self.job.copy:
             guest.copy_program(path)
         if self.job.command is not None:
-            self.executed = guest.run(self.job.command)
+            try:
+                self.executed = guest.run(self.job.command)
+            except OutOfTimeError as error:
+                self.executed = ExecResult(124, b"", b"", self.job.timeout)  # the status of timeout(1)
+                self.hint = f"{error.message}; --timeout gives it longer"
             self.listener.executed(self.executed)
         if self.job.session is not None:
             self.job.session(guest)
@@ -157,7 +173,12 @@ class _Run:
             result = self.modules[index]
             if result.load is None or not result.load.ok:
                 continue
-            step = guest.unload(result.name)
+            try:
+                step = guest.unload(result.name)
+            except GuestEnded as error:
+                self.modules[index] = replace(result, unload=Step(False, 0, f"no answer: {error.end}"))
+                self._took(unload=began)
+                raise
             self.modules[index] = replace(result, unload=step)
             if not step.ok:
                 outcome = Outcome.UNLOAD_FAILED
@@ -194,6 +215,7 @@ def iter_modules(
 
     Raises `UsageError` for a file that is not there, `BadInputError` for a source that makes no module.
     """
+    symbols: list[str] = []  # what sources built so far export, for those after them
     for source in sources:
         if ".ko" in source.suffixes and not source.is_dir():
             if not source.is_file():
@@ -202,7 +224,11 @@ def iter_modules(
             continue
         from lkm.kbuild import build  # a run of ready modules has no use for it
 
-        built = build(source, kernel=kernel, jobs=jobs)
+        words = [f"KBUILD_EXTRA_SYMBOLS={' '.join(symbols)}"] if symbols else []
+        built = build(source, kernel=kernel, jobs=jobs, make_words=words)
+        exported = built.output / "Module.symvers"
+        if built.ok and exported.is_file() and exported.stat().st_size:
+            symbols.append(str(exported))
         if built.ok and not built.modules:
             raise BadInputError(f"{source}: nothing to load was built", hint="name a module in obj-m")
         yield built

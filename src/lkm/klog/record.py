@@ -37,8 +37,8 @@ def parse_kmsg(record: bytes) -> Record:
     if not separator or len(fields) < 3:
         raise ValueError(f"not a /dev/kmsg record: {record[:60]!r}")
     priority, seq, usec = int(fields[0]), int(fields[1]), int(fields[2])
-    lines = [line for line in body.rstrip(b"\n").split(b"\n") if not line.startswith(b" ")] or [b""]
-    text = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), b"\n".join(lines))
+    # The text is the first line, newlines in it written as \\x0a; the KEY=value lines follow.
+    text = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), body.partition(b"\n")[0])
     return Record(seq, usec / 1e6, priority & 7, text.decode("utf-8", "replace"))
 
 

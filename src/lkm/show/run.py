@@ -18,7 +18,7 @@ _SENTENCE = {
     Outcome.UNLOAD_FAILED: "the kernel refused to unload the module",
     Outcome.OOPS: "the kernel met a bug and went on; it is not to be trusted any more",
     Outcome.PANIC: "the kernel gave up",
-    Outcome.HANG: "the kernel did not answer any more",
+    Outcome.HANG: "no answer within the time limit",
     Outcome.POWERED_OFF: "the machine was powered off or reset",
     Outcome.GUEST_LOST: "the guest ended by itself",
 }
@@ -91,12 +91,16 @@ def outcome_line(result: RunResult) -> str:
 def _reason(result: RunResult) -> str:
     for module in result.modules:
         if module.load is not None and not module.load.ok:
-            return f": {module.name}: {module.load.error} (errno {module.load.errno})"
+            return f": loading {module.name}: {_said(module.load)}"
         if module.unload is not None and not module.unload.ok:
-            return f": {module.name}: {module.unload.error} (errno {module.unload.errno})"
+            return f": unloading {module.name}: {_said(module.unload)}"
     if result.outcome is Outcome.EXEC_FAILED and result.exec is not None:
         return f": status {result.exec.status}"
     return ""
+
+
+def _said(step: Step) -> str:
+    return f"{step.error} (errno {step.errno})" if step.errno else step.error
 
 
 def _milliseconds(seconds: float) -> str:

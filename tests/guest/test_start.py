@@ -18,8 +18,7 @@ from lkm.kernel import Kernel
 
 @pytest.fixture
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lkm.process.os.environ", {"PATH": str(tmp_path)})
-    monkeypatch.setattr("lkm.process.shutil.which", lambda name, path=None: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -31,7 +30,7 @@ def test_no_qemu() -> None:
 
 def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LKM_CACHE", str(tmp_path))
-    monkeypatch.setattr("lkm.process.shutil.which", lambda name, path=None: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingError, match="compiler"):
         build_agent()
 

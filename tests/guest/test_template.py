@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lkm.guest import Guest, list_templates, remove_templates, template
+from lkm.guest import Guest, list_templates, remove_templates, store, template
 from lkm.guest.start import Settings, find_machine
 from lkm.kernel import Kernel
 
@@ -152,7 +152,7 @@ def test_the_bound(kernel: Kernel, cache: Path, monkeypatch: pytest.MonkeyPatch)
     assert answers(kernel)
     assert answers(kernel, memory=128)
     assert answers(kernel)  # so the other is the one used longest ago
-    monkeypatch.setattr(template, "BOUND", 1)
+    monkeypatch.setattr(store, "BOUND", 1)
     assert answers(kernel, memory=160)
     assert [one.memory for one in list_templates()] == [160]
 

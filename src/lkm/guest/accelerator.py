@@ -10,15 +10,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lkm.errors import LkmError
-from lkm.guest.boot import start_boot
+from lkm.guest.identity import file_identity
 from lkm.guest.machine import Machine
 from lkm.guest.memory import recall, remember
-from lkm.guest.qemu import Qemu, file_identity
-from lkm.kernel import Kernel
+from lkm.guest.qemu import Qemu
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
 
 PROBE_TIMEOUT = 6.0  # seconds; with KVM a kernel is up within one
 _KVM = Path("/dev/kvm")
@@ -30,11 +32,13 @@ def find_accelerator(kernel: Kernel, qemu: Qemu) -> str:
 
     The answer holds until the machine boots again, and for this processor, host kernel and QEMU.
     """
-    if kernel.arch != platform.machine() or not _opens():
+    if kernel.arch != os.uname().machine or not os.access(_KVM, os.R_OK | os.W_OK):
         return "tcg"
     known = recall_accelerator(qemu)
     if known:
         return known
+    if not _opens():
+        return "tcg"
     accelerator = "kvm" if _boots(kernel, qemu) else "tcg"
     remember("accelerator", _key(qemu), {"accelerator": accelerator})
     return accelerator
@@ -47,7 +51,7 @@ def recall_accelerator(qemu: Qemu) -> str:
 
 
 def _key(qemu: Qemu) -> str:
-    return json.dumps([_boot_id(), _processor(), platform.release(), file_identity(qemu.path)])
+    return json.dumps([_boot_id(), _processor(), os.uname().release, file_identity(qemu.path)])
 
 
 def _opens() -> bool:
@@ -66,6 +70,8 @@ def _opens() -> bool:
 
 
 def _boots(kernel: Kernel, qemu: Qemu) -> bool:
+    from lkm.guest.boot import start_boot
+
     machine = Machine(qemu, "kvm", 256, 1)
     try:
         with start_boot(kernel, machine, "memory-backend-ram", timeout=PROBE_TIMEOUT):

@@ -8,18 +8,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lkm import process
 from lkm.errors import BadInputError, GuestLostError
 from lkm.guest.agent import build_agent
 from lkm.guest.channel import Say
+from lkm.guest.identity import find_busybox, find_image
 from lkm.guest.initramfs import Entry, build_cpio, device, directory, file, link
 from lkm.guest.machine import Machine, build_command_line
-from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
-from lkm.kernel import Kernel
 from lkm.kernel.image import has_pvh_entry, unpack_image
 from lkm.klog import log_text, parse_console
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
 
 # For kernels without devtmpfs; others hide them behind it.  Documentation/admin-guide/devices.txt
 _DEVICES = (
@@ -32,26 +35,6 @@ _DEVICES = (
 )
 
 BOOT_TIMEOUT = 120.0  # seconds; a big kernel under plain emulation on a busy machine
-
-
-def boot_identity(kernel: Kernel) -> dict[str, list[str | int] | None]:
-    """What tells the files a boot is made of from other versions of them."""
-    return {"image": file_identity(_image(kernel)), "busybox": _optional_identity(find_busybox())}
-
-
-def _optional_identity(path: Path | None) -> list[str | int] | None:
-    return file_identity(path) if path else None
-
-
-def find_busybox() -> Path | None:
-    """The machine's busybox, which is the guest's shell and tools; None where there is none."""
-    return process.find_program("busybox")
-
-
-def _image(kernel: Kernel) -> Path:
-    if kernel.image is None:
-        raise BadInputError(f"{kernel.name} has no image to boot", hint="lkm kernel list")
-    return kernel.image
 
 
 def build_initramfs() -> bytes:
@@ -106,7 +89,7 @@ def boot(
     timeout: float = BOOT_TIMEOUT,
 ) -> Vm:
     """As `start_boot`; the caller closes it."""
-    image = _image(kernel)
+    image = find_image(kernel)
     words = build_command_line(machine, cmdline)
     with (
         _memory_file("lkm-initramfs", build_initramfs()) as initramfs,

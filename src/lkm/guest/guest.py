@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lkm.errors import BadInputError, LkmError, MissingError, OutOfTimeError, UsageError
 from lkm.guest.channel import LARGEST, Ask, Say
@@ -20,9 +20,10 @@ from lkm.guest.parameters import build_parameters
 from lkm.guest.session import Session
 from lkm.guest.start import Settings, start_vm
 from lkm.guest.value import ExecResult, LoadedModule, LoadError, Log, Step
-from lkm.kernel import Kernel
 from lkm.klog import Record
-from lkm.module import module_name, read_module_bytes
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
 
 _PIECE = 8 << 20  # bytes of a file in one request
 _KILLED = -1000  # agent/load.c
@@ -140,7 +141,7 @@ class Guest:
         insmod; `values` are added to them (`day=31`).  `name` is not needed: the module knows its own.
         """
         del name
-        image = module if isinstance(module, bytes) else read_module_bytes(module)
+        image = module if isinstance(module, bytes) else _read_image(module)
         text = build_parameters(parameters, values).encode()
         head = struct.pack("<II", len(text) + 1, 0) + _padded(text + b"\0")
         if len(head) + len(image) <= LARGEST:
@@ -159,7 +160,7 @@ class Guest:
         self, module: Path | bytes, *, parameters: str = "", name: str | None = None, **values: object
     ) -> Iterator[Loaded]:
         """A module loaded for the block and unloaded after it.  Raises `LoadError` where it is refused."""
-        name = name or (_name_in(module) if isinstance(module, bytes) else module_name(module.name))
+        name = name or (_name_in(module) if isinstance(module, bytes) else _name_of(module))
         records = self._running().records
         before = len(records)
         step = self.load(module, build_parameters(parameters, values))
@@ -243,6 +244,7 @@ class Guest:
         `stdin`, `stdout`: open files of this process, put into raw mode meanwhile where they are a
         terminal.  `command`: what runs there instead of the shell.
         """
+
         from lkm.guest.shell import run_shell
 
         argv = list(command) if command else ["/bin/busybox", "sh", "-l"]
@@ -286,9 +288,10 @@ class Guest:
 
         A dynamically linked program's interpreter and libraries come with it, at their own paths.
         """
+        from lkm.guest.programs import find_libraries
+
         target = destination or f"/root/{path.name}"
         self.copy_in(path, target)
-        from lkm.guest.programs import find_libraries
 
         for library in find_libraries(path):
             self.copy_in(library.path, library.target, 0o755)
@@ -334,6 +337,24 @@ def _padded(data: bytes) -> bytes:
 
 def _os_error(status: int, what: str) -> LkmError:
     return BadInputError(f"{what}: {os.strerror(-status)}")
+
+
+def _read_image(path: Path) -> bytes:
+    """A module's bytes as the kernel wants them; reading plain ones needs none of what unpacking does."""
+    if path.suffix == ".ko":
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from error
+        if data.startswith(b"\x7fELF"):
+            return data
+    from lkm.module.file import read_module_bytes
+
+    return read_module_bytes(path)
+
+
+def _name_of(path: Path) -> str:
+    return path.name.partition(".")[0].replace("-", "_")
 
 
 def _name_in(image: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lkm import process
 from lkm.errors import MissingError
+from lkm.guest.identity import file_identity
 from lkm.guest.memory import recall, remember
 from lkm.process import find_program
 
@@ -30,12 +31,6 @@ class Qemu:
         """The program with what every use of it begins with."""
         confined = _SANDBOX if self.sandbox else ()
         return (str(self.path), "-nodefaults", "-no-user-config", "-display", "none", *confined)
-
-
-def file_identity(path: Path) -> list[str | int]:
-    """Path, size and time of change: what tells one version of a file from another."""
-    about = path.stat()
-    return [str(path.resolve()), about.st_size, about.st_mtime_ns]
 
 
 def find_qemu(arch: str) -> Qemu:

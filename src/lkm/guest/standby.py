@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lkm.errors import LkmError
 from lkm.guest.channel import Ask
@@ -14,10 +14,10 @@ from lkm.guest.guest import Guest
 from lkm.guest.session import Session
 from lkm.guest.start import Settings, start_vm
 from lkm.guest.vm import Vm
-from lkm.kernel import Kernel
 from lkm.klog import Record
-from lkm.modtree import find_module
-from lkm.module import read_module_bytes
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
 
 # Small modules without dependencies, devices or messages, that most distributions have.
 _WARM = ("crc7", "crc8", "ts_kmp", "ts_fsm", "cordic", "libcrc32c")
@@ -115,6 +115,9 @@ def _warm_up(session: Session, kernel: Kernel) -> None:
 
 
 def _find_warm(kernel: Kernel) -> tuple[str, bytes] | None:
+    from lkm.modtree import find_module
+    from lkm.module.file import read_module_bytes
+
     if kernel.modules is None:
         return None
     for name in _WARM:

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lkm.errors import GuestLostError
 from lkm.guest.accelerator import find_accelerator
-from lkm.guest.boot import boot
 from lkm.guest.channel import Say
 from lkm.guest.machine import Machine
 from lkm.guest.qemu import find_qemu
 from lkm.guest.template import identity, make_template, start_clone
 from lkm.guest.vm import Vm
-from lkm.kernel import Kernel
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
 
 RESTORE_TIMEOUT = 20.0  # seconds; a clone answers within a tenth of one on a quiet machine
 
@@ -47,6 +49,8 @@ def start_vm(settings: Settings) -> Vm:
     machine = find_machine(settings)
     kernel, cmdline = settings.kernel, settings.cmdline
     if not settings.template:
+        from lkm.guest.boot import boot
+
         return boot(kernel, machine, "memory-backend-ram", cmdline)
     template = make_template(kernel, machine, cmdline=cmdline)
     for again in (True, False):

@@ -8,37 +8,29 @@ written again, and checked before each use.
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import hashlib
 import json
 import os
-import select
-import shutil
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lkm.errors import MissingError, OutOfTimeError
-from lkm.guest.agent import agent_key
-from lkm.guest.boot import boot_identity, start_boot
+from lkm.errors import MissingError
+from lkm.guest.agent import agent_key, fingerprint
 from lkm.guest.channel import Channel
+from lkm.guest.identity import boot_identity, file_identity
 from lkm.guest.machine import Ends, Machine, build_argv, build_command_line, escape
-from lkm.guest.qemu import file_identity
 from lkm.guest.vm import Vm
-from lkm.kernel import Kernel
 from lkm.paths import cache_dir, locked, new_directory
 
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
+
 SCHEMA = 1
-BOUND = 4 << 30  # bytes that all templates together may take on disk
-_LOCK = "in-use"
-_PIECE = 65536  # bytes that are a hole in `mem` where all of them are zero
-_SAVE_TIMEOUT = 30.0  # seconds; it takes 15 ms
+IN_USE = "in-use"  # the file that a clone holds a lock on, and touches
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +84,7 @@ def build_key(kernel: Kernel, machine: Machine, cmdline: str) -> tuple[str, dict
         "agent": agent_key(),
         **boot_identity(kernel),
     }
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32], parts
+    return fingerprint(json.dumps(parts, sort_keys=True).encode()), parts
 
 
 def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew: str = "") -> Template:
@@ -105,17 +96,20 @@ def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew:
     """
     key, parts = build_key(kernel, machine, cmdline)
     path = templates_dir() / key
-    found = find_template(path)
+    found = find_template(path, parts)
     if found is not None and renew != identity(found):
         return found
+    from lkm.guest.save import boot_and_save  # most starts need neither
+    from lkm.guest.store import keep_bound, sweep
+
     with locked(templates_dir() / f".{key}.lock"):
-        found = find_template(path)
+        found = find_template(path, parts)
         if found is not None and renew != identity(found):
             return found
-        _sweep()
-        _keep_bound(keep=path)
+        sweep()
+        keep_bound(keep=path)
         with new_directory(path) as part:
-            _boot_and_save(kernel, machine, cmdline, part)
+            boot_and_save(kernel, machine, cmdline, part)
             meta = {
                 "schema": SCHEMA,
                 "kernel": kernel.name,
@@ -125,9 +119,9 @@ def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew:
                 "boot_id": _boot_id(),
                 "files": {name: asdict(_mark(part / name)) for name in ("mem", "state")},
             }
-            (part / _LOCK).touch()
+            (part / IN_USE).touch()
             (part / "meta.json").write_text(json.dumps(meta, indent=1, default=str))
-    found = find_template(path)
+    found = find_template(path, parts)
     if found is None:
         raise MissingError(
             f"{path}: the saved guest is damaged as soon as it is written", hint="df -h; dmesg"
@@ -143,11 +137,11 @@ def identity(template: Template) -> str:
         return ""
 
 
-def find_template(path: Path) -> Template | None:
-    """The template in that directory, or None where there is none or it is damaged."""
+def find_template(path: Path, parts: dict[str, Any] | None = None) -> Template | None:
+    """The template in that directory, made of `parts` where given; None where none is or it is damaged."""
     try:
         meta = json.loads((path / "meta.json").read_bytes())
-        if meta["schema"] != SCHEMA:
+        if meta["schema"] != SCHEMA or (parts is not None and meta["parts"] != parts):
             return None
         marks = {name: _FileMark(**meta["files"][name]) for name in ("mem", "state")}
         if not _is_whole(path, meta, marks):
@@ -198,7 +192,7 @@ def _mark(path: Path) -> _FileMark:
         os.fsync(stream.fileno()) if path.name == "state" else None
         about = os.fstat(stream.fileno())
         crc = 0
-        for start, end in _data_ranges(stream.fileno(), about.st_size):
+        for start, end in data_ranges(stream.fileno(), about.st_size):
             crc = zlib.crc32(start.to_bytes(8, "little"), crc)
             stream.seek(start)
             left = end - start
@@ -208,7 +202,7 @@ def _mark(path: Path) -> _FileMark:
     return _FileMark(about.st_size, about.st_ino, about.st_mtime_ns, about.st_ctime_ns, crc)
 
 
-def _data_ranges(fd: int, size: int) -> Iterator[tuple[int, int]]:
+def data_ranges(fd: int, size: int) -> Iterator[tuple[int, int]]:
     """The parts of a sparse file that hold data, as (start, end)."""
     at = 0
     while at < size:
@@ -223,73 +217,6 @@ def _data_ranges(fd: int, size: int) -> Iterator[tuple[int, int]]:
 
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _boot_and_save(kernel: Kernel, machine: Machine, cmdline: str, part: Path) -> None:
-    """Boots in memory that is ours alone, then writes it out: faster than booting in a file, and a full disk
-    is an error here and not a signal there."""
-    memory = os.memfd_create("lkm-mem", os.MFD_CLOEXEC)
-    try:
-        words = f"memory-backend-file,mem-path=/proc/self/fd/{memory},share=on"
-        with start_boot(kernel, machine, words, cmdline, fds=[memory]) as vm:
-            (part / "state").write_bytes(save(vm))
-            vm.qmp.send("quit")
-            vm.wait(5)
-        _copy_sparse(memory, part / "mem")
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MissingError(
-                "no space left on the disk for a saved guest", hint="df -h; lkm doctor"
-            ) from error
-        raise
-    finally:
-        os.close(memory)
-
-
-def _copy_sparse(source: int, target: Path) -> None:
-    """Copies what is not zero."""
-    size = os.fstat(source).st_size
-    zeros = bytes(_PIECE)
-    with target.open("xb", buffering=0) as stream:
-        stream.truncate(size)
-        for start, end in _data_ranges(source, size):
-            for at in range(start, end, _PIECE):
-                piece = os.pread(source, min(_PIECE, end - at), at)
-                if piece != zeros:
-                    os.pwrite(stream.fileno(), piece, at)
-
-
-def save(vm: Vm) -> bytes:
-    """The devices' state of a running guest, which is stopped; its memory stays in its file.
-
-    Through a pipe: QEMU's `fd:` is meant for pipes and sockets, `file:` is there since 8.2 only, and `exec:`
-    is a shell, which the sandbox forbids.
-    """
-    capability = {"capability": "x-ignore-shared", "state": True}
-    vm.qmp.call("migrate-set-capabilities", capabilities=[capability])
-    ours, theirs = os.pipe()
-    # No `stop` before: the state would say `paused`, and a clone would have to be told to go on.
-    vm.qmp.call("getfd", fd=theirs, fdname="state")
-    os.close(theirs)
-    with FileIO(ours) as stream:
-        vm.qmp.call("migrate", uri="fd:state")
-        state = _read_all(stream, time.monotonic() + _SAVE_TIMEOUT)
-    until = time.monotonic() + _SAVE_TIMEOUT
-    while (status := vm.qmp.call("query-migrate").get("status")) != "completed":
-        if status == "failed" or time.monotonic() > until:
-            raise MissingError(f"QEMU could not save the guest: {vm.errors()}", hint="lkm doctor")
-        time.sleep(0.002)
-    return state
-
-
-def _read_all(stream: FileIO, until: float) -> bytes:
-    data = bytearray()
-    while select.select([stream], [], [], max(until - time.monotonic(), 0))[0]:
-        piece = stream.read(1 << 20)
-        if not piece:
-            return bytes(data)
-        data += piece
-    raise OutOfTimeError(f"QEMU did not save the guest within {_SAVE_TIMEOUT:g} s")
 
 
 def _open_state(path: Path) -> int:
@@ -311,11 +238,11 @@ def _open_state(path: Path) -> int:
 def start_clone(template: Template, machine: Machine, *, paused: bool = False) -> Vm:
     """A clone of `template`, on its way: QEMU started, what it is to do already in its sockets."""
     state = _open_state(template.state)
-    use = os.open(template.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    use = os.open(template.path / IN_USE, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(use, fcntl.LOCK_SH)  # QEMU inherits it: as long as it runs, nobody removes the template
         with suppress(OSError):
-            os.utime(template.path / _LOCK)
+            os.utime(template.path / IN_USE)
         mem = f"memory-backend-file,mem-path={escape(template.mem)},share=off"
         words = ["-incoming", "defer", *(["-S"] if paused else [])]
         vm = Vm(machine, mem, *words, fds=(state, use), channel=Channel())
@@ -327,84 +254,3 @@ def start_clone(template: Template, machine: Machine, *, paused: bool = False) -
         os.close(state)
         os.close(use)
     return vm
-
-
-def list_templates() -> list[Template]:
-    """The templates in the cache, the one used last first."""
-    found = []
-    for meta in templates_dir().glob("*/meta.json"):
-        template = find_template(meta.parent)
-        if template is not None:
-            found.append((_used(meta.parent), template))
-    return [template for _, template in sorted(found, key=lambda pair: pair[0], reverse=True)]
-
-
-def remove_templates(kernel: Kernel | None = None) -> int:
-    """Removes the templates of `kernel`, of all kernels where None; bytes that this freed.
-
-    One that a clone is using stays.
-    """
-    freed = 0
-    if not templates_dir().is_dir():
-        return 0
-    for path in templates_dir().iterdir():
-        if not path.is_dir():
-            continue
-        if kernel is not None:
-            template = find_template(path)
-            if template is None or (template.kernel, template.release) != (kernel.name, kernel.release):
-                continue
-        freed += _remove(path)
-    return freed
-
-
-def _remove(path: Path) -> int:
-    size = sum(file.stat().st_blocks * 512 for file in path.glob("*") if file.is_file())
-    try:
-        use = os.open(path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        use = -1
-    try:
-        if use >= 0:
-            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
-        return size
-    except BlockingIOError:
-        return 0
-    finally:
-        if use >= 0:
-            os.close(use)
-
-
-def _used(path: Path) -> float:
-    try:
-        return (path / _LOCK).stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _sweep() -> None:
-    """Removes what killed processes left half made: nobody holds the lock of its key."""
-    for part in templates_dir().glob(".new-*"):
-        lock = templates_dir() / f".{part.name.split('.')[1].removeprefix('new-')}.lock"
-        try:
-            held = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(part, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(held)
-
-
-def _keep_bound(*, keep: Path) -> None:
-    """Removes what was not used for longest while all templates together take more than the bound."""
-    templates = [template for template in list_templates() if template.path != keep]
-    total = sum(template.size for template in templates)
-    for template in reversed(templates):
-        if total <= BOUND:
-            return
-        total -= _remove(template.path)

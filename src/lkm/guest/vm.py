@@ -18,7 +18,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from lkm import process
 from lkm.errors import GuestLostError, LkmError, MissingError
@@ -30,13 +29,15 @@ from lkm.guest.qmp import Qmp
 _LOOK = 0.003  # seconds between looks at a guest that cannot ring
 
 
+# argv, descriptors to inherit, where its output goes, where the answer goes
+_Job = tuple[Sequence[str], Sequence[int], int, "queue.SimpleQueue[subprocess.Popen[bytes] | BaseException]"]
+
+
 class _Starter:
     """The one thread that starts processes."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[
-            tuple[Sequence[str], Sequence[int], int, Future[subprocess.Popen[bytes]]]
-        ]
+        self._jobs: queue.SimpleQueue[_Job]
         self._jobs = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -46,19 +47,22 @@ class _Starter:
         self.__init__()  # type: ignore[misc]
 
     def start(self, argv: Sequence[str], fds: Sequence[int], errors: int) -> subprocess.Popen[bytes]:
-        done: Future[subprocess.Popen[bytes]] = Future()
+        done: queue.SimpleQueue[subprocess.Popen[bytes] | BaseException] = queue.SimpleQueue()
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="lkm-starter", daemon=True)
                 self._thread.start()
         self._jobs.put((argv, fds, errors, done))
-        return done.result()
+        result = done.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     def _work(self) -> None:
         while True:
             argv, fds, errors, done = self._jobs.get()
             try:
-                done.set_result(
+                done.put(
                     subprocess.Popen(
                         argv,
                         stdin=subprocess.DEVNULL,
@@ -69,7 +73,7 @@ class _Starter:
                     )
                 )
             except BaseException as error:
-                done.set_exception(error)
+                done.put(error)
 
 
 _starter = _Starter()

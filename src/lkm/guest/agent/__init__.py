@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,10 +23,19 @@ _FLAGS = (
 @lru_cache(maxsize=1)
 def agent_key() -> str:
     """Hash of all that the agent is made of."""
-    digest = hashlib.sha256(_FLAGS.encode())
+    parts = [_FLAGS.encode()]
     for path in sorted(_SOURCES.glob("*.[ch]")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:24]
+        parts += [path.name.encode(), path.read_bytes()]
+    return fingerprint(b"\0".join(parts))
+
+
+def fingerprint(data: bytes) -> str:
+    """A name for these bytes.
+
+    No cryptographic hash: importing one costs more than all that it would be used for here, and nobody
+    gains by a collision.
+    """
+    return f"{len(data):x}-{zlib.crc32(data):08x}{zlib.adler32(data):08x}"
 
 
 def build_launcher() -> Path:
@@ -56,6 +64,8 @@ def build_agent() -> Path:
             for name, sources in (("agent", agent), ("launch", [launch])):
                 argv: list[str | Path] = [compiler, *_FLAGS.split(), "-o", part / name, *sources]
                 process.run(argv, timeout=120).check("compiling the guest's agent")
+        import shutil
+
         for old in directory.parent.iterdir():
             if old.is_dir() and old != directory and not old.name.startswith(".new-"):
                 shutil.rmtree(old, ignore_errors=True)

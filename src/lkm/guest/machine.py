@@ -9,9 +9,9 @@ from pathlib import Path
 from lkm.guest.channel import WINDOW
 from lkm.guest.qemu import Qemu
 
-# Where the channel's window lies: QEMU puts a memory device above 4 GiB at a multiple of 1 GiB behind the
-# memory there (hw/i386/pc.c, pc_memory_init: 3.5 GiB of memory stay below where there is more).
-_BELOW_4G = 3584
+# Where the channel's window lies: QEMU puts a memory device above 4 GiB and the memory there, at a multiple of
+# 1 GiB.  From 3.5 GiB on, all but 3 GiB lies there (hw/i386/pc_piix.c, pc_init1; pc.c, pc_memory_init).
+_SPLIT_FROM, _BELOW = 3584, 3072  # MiB
 BELL_PORT = 0xE9  # agent/arch_x86_64.h
 
 # Each word with its reason.  All of them shape the template, so they are part of its key.
@@ -28,6 +28,7 @@ COMMAND_LINE = (
     "tsc=reliable",  # no calibration and no watchdog over emulated clocks
     "no_timer_check",  # the timer of an emulated machine is as it should be
     "cryptomgr.notests",  # half a second of self-tests at boot; the agent turns them on again for modules
+    "log_buf_len=2M",  # a flood of messages is not lost before the agent has read it
     "psi=0",  # pressure accounting runs at each change of task
     "nowatchdog",  # a busy host is not a soft lockup; hangs are found from outside
     "rcupdate.rcu_expedited=1",  # unloading waits for grace periods
@@ -51,7 +52,7 @@ class Machine:
     @property
     def window(self) -> int:
         """Physical address of the channel's window, in bytes."""
-        above = max(0, self.memory - _BELOW_4G)
+        above = self.memory - _BELOW if self.memory >= _SPLIT_FROM else 0
         return (4096 + -(-above // 1024) * 1024) << 20
 
 

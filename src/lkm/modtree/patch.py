@@ -64,7 +64,7 @@ class _Patch:
 
     def _read(self, reference: int) -> tuple[bytes, dict[int, int], list[Value]]:
         at = reference & OFFSET
-        if at >= self.start:
+        if at in self.nodes:
             return self.nodes[at]
         prefix, children, values_at = self.trie.node(reference)
         return prefix, children, self.trie.values(values_at)

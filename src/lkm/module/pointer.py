@@ -80,7 +80,7 @@ class Pointers:
             at = data.find(key)
             while at >= 0 and at % row_size:
                 at = data.find(key, at + 1)
-            if at < 0:
+            if at < 0 or at + row_size > len(data):
                 continue
             (info,) = struct.unpack_from(self._word, data, at + self.size)
             if rela:

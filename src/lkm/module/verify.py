@@ -116,6 +116,8 @@ def parse_certificate(data: bytes) -> Certificate:
     fields = children(body, 6, "the certificate's body")
     if fields[0].tag == 0xA0:
         fields = fields[1:]
+    if len(fields) < 6:
+        raise DerError(f"the certificate's body has {len(fields)} parts, not 6")
     serial, _, issuer, _, subject, key = fields[:6]
     algorithm, curve, numbers = _parse_key(key)
     return Certificate(

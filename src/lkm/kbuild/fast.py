@@ -66,6 +66,7 @@ def _plan(job: Job, record: Record, stale: tuple[str, ...]) -> Plan | str:
         job.directory,
         stale=stale,
         units=units,
+        exports=record.exports,
         environment=environment,
         scratch=job.scratch,
     )

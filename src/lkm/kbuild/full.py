@@ -61,7 +61,10 @@ def build_mirror(job: Job, files: Mapping[str, Stamp], before: Record, start: in
         pending = tuple(sorted({*before.pending, *before.by_hand}))
         record = replace(before, ok=False, files=dict(files), targets=targets, pending=pending, by_hand=())
         identity = before.identity or read_stamps(identity_paths(job), before=start)
-        record = replace(record, outside=read_stamps(before.outside, before=start), identity=identity)
+        # Without units there is no fast path: a rule that stopped halfway leaves saved commands incomplete.
+        record = replace(
+            record, outside=read_stamps(before.outside, before=start), identity=identity, units={}
+        )
         write_record(record, job.record_path)
         return Work(False, (), flatten(targets), How.KBUILD, result.stdout)
     modules = read_modules(work)

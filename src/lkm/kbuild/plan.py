@@ -30,6 +30,7 @@ _COMPILE = re.compile(
 _COMPOSE = re.compile(rf"^\S*ld[\w.]* [^;&|<>`$]* -r -o \S+ @\S+\.mod\s*{_OBJTOOL}$")
 _MODPOST = re.compile(r"^(?:sed 's/ko\$/o/'\s+\S+ \| )?\S*scripts/mod/modpost [^;&|<>`$]*$")
 _LINK = re.compile(r"^\S*ld[\w.]* -r [^;&|<>`$]* -T \S+ -o \S+ [^;&|<>`$]*(?:;\s*true)?$")
+_MARKER = re.compile(r"^__(?:ksymtab|export_symbol)_")
 _BTF = re.compile(r"^ *cmd_btf_ko = *(?P<text>(?:.*\\\n)*.*)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\((\w+)\)")
 # Steps that Kbuild does not save (scripts/Makefile.build, Makefile.modfinal), by what turns them on.
@@ -74,12 +75,13 @@ def plan_fast(
     *,
     stale: Sequence[str],
     units: Sequence[Unit],
+    exports: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
     scratch: Path,
 ) -> Plan | str:
     """How to remake the objects `stale` of the modules `units` in `work`, or why not, as a text.
 
-    `build`: the kernel's build directory.  `scratch`: a directory for logs.
+    `build`: the kernel's build directory.  `exports`: see `Record`.  `scratch`: a directory for logs.
     """
     for name in _UNSEEN_STEPS:
         if environment.get(name, "0") not in ("", "0"):
@@ -89,7 +91,13 @@ def plan_fast(
         if option in options:
             return option
     return _Planner(
-        work, build, units=tuple(units), environment=environment, scratch=scratch, options=options
+        work,
+        build,
+        units=tuple(units),
+        exports=exports,
+        environment=environment,
+        scratch=scratch,
+        options=options,
     ).plan(tuple(stale))
 
 
@@ -115,12 +123,14 @@ class _Planner:
         build: Path,
         *,
         units: tuple[Unit, ...],
+        exports: Mapping[str, Sequence[str]],
         environment: Mapping[str, str],
         scratch: Path,
         options: frozenset[str],
     ) -> None:
         self._work, self._build, self._units = work, build, units
         self._environment, self._scratch, self._options = environment, scratch, options
+        self._exports_known = exports
         self._is_relative = False
         self._lines = ["set -e"]
         self._logs: dict[str, Path] = {}
@@ -182,6 +192,9 @@ class _Planner:
             self._dependencies[target] = base / match["record"]
             log = shlex.quote(str(self._log(target)))
             self._lines.append(f"(set -e; {saved.command}\n) > {log} 2>&1 & pid{number}=$!")
+            names = {line.split()[1] for line in saved.symvers}
+            if "CONFIG_MODVERSIONS" in self._options and names != self._exported(target):
+                raise _RefusalError(f"the saved symbol versions of {target} are not those of its exports")
             if saved.symvers:
                 self._version(target, saved, match["compile"], number)
         for number, target in enumerate(stale):
@@ -189,6 +202,11 @@ class _Planner:
             if target in self._exports:
                 self._lines.append(f"wait $versions{number} || failed=1")
         self._lines.append("[ $failed = 0 ]")
+
+    def _exported(self, target: str) -> set[str]:
+        """The symbols that an object exports, out of the markers they leave."""
+        markers = self._exports_known.get(target, ())
+        return {_MARKER.sub("", marker) for marker in markers}
 
     def _version(self, target: str, saved: SavedCommand, compile_line: str, number: int) -> None:
         """Computes an object's export versions beside its compilation (Makefile.build, gensymtypes_c)."""
@@ -256,6 +274,5 @@ def read_exports(path: Path) -> tuple[str, ...]:
         data = path.read_bytes()
     except OSError:
         return ()
-    return tuple(
-        sorted({match.decode() for match in re.findall(rb"\0(__(?:ksymtab|export_symbol)_\w+)", data)})
-    )
+    found = set(re.findall(rb"\0(__(?:ksymtab|export_symbol)_\w+)", data)) - {b"__ksymtab_strings"}
+    return tuple(sorted(name.decode() for name in found))

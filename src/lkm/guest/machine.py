@@ -10,7 +10,8 @@ from lkm.guest.channel import WINDOW
 from lkm.guest.qemu import Qemu
 
 # Where the channel's window lies: QEMU puts a memory device above 4 GiB and the memory there, at a
-# multiple of 1 GiB.  From 3.5 GiB on, all but 3 GiB lies there (hw/i386/pc_piix.c, pc_init1; pc.c, pc_memory_init).
+# multiple of 1 GiB.  From 3.5 GiB on, all but 3 GiB lies there (hw/i386/pc_piix.c, pc_init1; pc.c,
+# pc_memory_init).
 _SPLIT_FROM, _BELOW = 3584, 3072  # MiB
 BELL_PORT = 0xE9  # agent/arch_x86_64.h
 

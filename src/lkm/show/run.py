@@ -91,16 +91,17 @@ def outcome_line(result: RunResult) -> str:
 def _reason(result: RunResult) -> str:
     for module in result.modules:
         if module.load is not None and not module.load.ok:
-            return f": loading {module.name}: {_said(module.load)}"
+            return f", loading {module.name}{_said(module.load)}"
         if module.unload is not None and not module.unload.ok:
-            return f": unloading {module.name}: {_said(module.unload)}"
+            return f", unloading {module.name}{_said(module.unload)}"
     if result.outcome is Outcome.EXEC_FAILED and result.exec is not None:
         return f": status {result.exec.status}"
     return ""
 
 
 def _said(step: Step) -> str:
-    return f"{step.error} (errno {step.errno})" if step.errno else step.error
+    """The errno with its text; nothing where the guest ended, which the outcome has said already."""
+    return f": {step.error} (errno {step.errno})" if step.errno else ""
 
 
 def _milliseconds(seconds: float) -> str:

@@ -2,7 +2,7 @@
 """Diagnostics out of logs of real builds.
 
 Each `logs/SCENARIO-SERIES.log` is what Kbuild of Debian's 6.1 (gcc-12) or 7.3 (gcc-14) said of a source made
-for that scenario, with the work directory written as /work and the kernel's as /usr/src; `.expected` beside
+for that scenario, with the work directory written as /mod and the kernel's as /usr/src; `.expected` beside
 it is what is to be read out of it, a line each.
 """
 
@@ -21,11 +21,11 @@ LOGS = sorted((Path(__file__).parent / "logs").glob("*.log"))
 
 
 def real_path(text: str) -> Path:
-    return Path(text) if text.startswith("/") else Path("/work", text)
+    return Path(text) if text.startswith("/") else Path("/mod", text)
 
 
 def read(text: str) -> tuple[Diagnostic, ...]:
-    targets = parse_log(text.splitlines(), real_path=real_path, work=Path("/work"), own=Path("/work"))
+    targets = parse_log(text.splitlines(), real_path=real_path, work=Path("/mod"), own=Path("/mod"))
     return flatten(targets)
 
 
@@ -59,8 +59,8 @@ def test_both_kernels_tell_of_the_same_scenarios() -> None:
 
 
 def test_targets_are_named_even_where_nothing_is_said() -> None:
-    text = "  CC [M]  /work/sub/a.o\n  CC [M]  b.o\n/work/b.c:1:2: warning: x [-Wy]\n  LD [M]  /work/a.ko\n"
-    targets = parse_log(text.splitlines(), real_path=real_path, work=Path("/work"))
+    text = "  CC [M]  /mod/sub/a.o\n  CC [M]  b.o\n/mod/b.c:1:2: warning: x [-Wy]\n  LD [M]  /mod/a.ko\n"
+    targets = parse_log(text.splitlines(), real_path=real_path, work=Path("/mod"))
     assert {name: len(items) for name, items in targets.items()} == {"sub/a.o": 0, "b.o": 1, "a.ko": 0}
 
 
@@ -73,10 +73,10 @@ def test_what_a_kernel_header_and_a_tool_say_comes_once_and_last() -> None:
 
 def test_hostile_logs() -> None:
     assert read("\0\xff" * 10_000) == ()
-    assert len(read("/work/a.c:1:1: error: x\n" * 10_000)) <= MAX_DIAGNOSTICS
-    long = read("/work/a.c:1:1: error: " + "x" * 100_000)
+    assert len(read("/mod/a.c:1:1: error: x\n" * 10_000)) <= MAX_DIAGNOSTICS
+    long = read("/mod/a.c:1:1: error: " + "x" * 100_000)
     assert len(long[0].text) < 5000
-    assert read("/work/a.c:99999999999999999999:1: error: x")[0].line == 99999999999999999999
+    assert read("/mod/a.c:99999999999999999999:1: error: x")[0].line == 99999999999999999999
 
 
 def test_what_a_compiler_says_of_itself() -> None:
@@ -94,7 +94,7 @@ def test_what_a_compiler_says_of_itself() -> None:
 def test_clang_shows_the_line_without_a_bar() -> None:
     """The shape of clang's messages up to 16: the line, then a caret below it."""
     text = (
-        "  CC [M]  a.o\n/work/a.c:3:9: error: use of undeclared identifier 'x'\n"
+        "  CC [M]  a.o\n/mod/a.c:3:9: error: use of undeclared identifier 'x'\n"
         "        return x;\n               ^\n1 error generated.\n"
     )
     (item,) = read(text)

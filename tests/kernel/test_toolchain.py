@@ -42,7 +42,7 @@ def caged(tmp_path: Path) -> Callable[..., process.Result]:
             "readable": [tmp_path / "in"],
             "cwd": tmp_path / "out",
         } | more
-        return process.run(toolchain_command(FETCHED, ["sleep", "987.25"], kernel=BARE, **given), timeout=60)
+        return process.run(toolchain_command(FETCHED, ["sh", "-c", line], kernel=BARE, **given), timeout=60)
 
     return run
 

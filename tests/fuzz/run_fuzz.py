@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A long run: `python tests/fuzz/run_fuzz.py [--minutes N] [--target NAME]...`.
+"""A long run: `python tests/fuzz/run_fuzz.py [--minutes N] [--target NAME]... [--wait-while FILE]`.
 
-What it finds is written to tests/fuzz/corpus, which the suite runs; then mend it and run again.
+The minutes are of processor time.  What it finds is written to tests/fuzz/corpus, which the suite runs; then mend it and run again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import random
 import resource
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -28,7 +29,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--target", action="append", choices=sorted(TARGETS))
+    parser.add_argument("--wait-while", type=Path, metavar="FILE", help="stand still while FILE exists")
     options = parser.parse_args()
+
+    def wait() -> None:
+        while options.wait_while is not None and options.wait_while.exists():
+            time.sleep(1)
+
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
     chosen = options.target or sorted(TARGETS)
     found = 0
@@ -38,7 +45,7 @@ def main() -> int:
         fuzzer = Fuzzer(
             target, (LkmError, *ALLOWED.get(name, ())), [*seeds, *kept], random.Random(options.seed)
         )
-        fuzzer.run(seconds=options.minutes * 60 / len(chosen))
+        fuzzer.run(seconds=options.minutes * 60 / len(chosen), before=wait)
         print(f"{name}: {fuzzer.cases} cases, {len(fuzzer.corpus)} kept, {len(fuzzer.seen)} steps,"
               f" {len(fuzzer.findings)} findings", flush=True)  # fmt: skip
         for finding in fuzzer.findings.values():

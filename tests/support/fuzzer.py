@@ -43,7 +43,11 @@ class Finding:
 
 @dataclass
 class Fuzzer:
-    """Changes inputs of one target and watches which lines of `lkm` they reach."""
+    """Changes inputs of one target and watches which lines of `lkm` they reach.
+
+    `seconds`: what a case may take.  All times are of this process's processor time, so that what else the
+    machine does is not taken for a case without end.
+    """
 
     target: Target
     allowed: tuple[type[BaseException], ...]
@@ -81,14 +85,15 @@ class Fuzzer:
         self.seen |= reached
         return new
 
-    def run(self, *, seconds: float = 0.0, cases: int = 0) -> None:
-        """For so many seconds, or so many cases."""
-        end = time.monotonic() + seconds if seconds else None
+    def run(self, *, seconds: float = 0.0, cases: int = 0, before: Callable[[], None] = lambda: None) -> None:
+        """For so many seconds, or so many cases; `before` is called before each."""
+        end = time.process_time() + seconds if seconds else None
         last = self.cases + cases if cases else None
         for seed in self.seeds:
             self.try_case(seed)
             self.corpus.append(seed)
-        while (end is None or time.monotonic() < end) and (last is None or self.cases < last):
+        while (end is None or time.process_time() < end) and (last is None or self.cases < last):
+            before()
             data = self.change(self.dice.choice(self.corpus))
             if self.try_case(data):
                 self.corpus.append(data)
@@ -173,13 +178,13 @@ def _limit(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: FrameType | None) -> None:
         raise TooLongError
 
-    old = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    old = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)
 
 
 @contextmanager

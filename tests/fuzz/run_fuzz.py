@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A long run: `python tests/fuzz/run_fuzz.py [--minutes N] [--target NAME]... [--wait-while FILE]`.
 
-The minutes are of processor time.  What it finds is written to tests/fuzz/corpus, which the suite runs; then mend it and run again.
+The minutes are of processor time.  What it finds is written to tests/fuzz/corpus, which the suite runs; then
+mend it and run again.
 """
 
 from __future__ import annotations

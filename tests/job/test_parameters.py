@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from lkm.errors import UsageError
-from lkm.job import assign_parameters, is_assignment
+from lkm.job import assign_parameters
 from lkm.job.parameters import quote_assignment
 from lkm.module import Module, Parameter
 
@@ -28,23 +28,6 @@ def modules(**parameters: str) -> list[Module]:
         for name, words in parameters.items()
     ]
     return cast("list[Module]", made)
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("month=December", True),
-        ("hello.month=May", True),
-        ("queue-depth=3", True),
-        ("debug=", True),
-        ("./a=b", False),
-        ("examples/hello", False),
-        ("a.ko", False),
-        ("3=4", False),
-    ],
-)
-def test_a_word_is_a_parameter_or_a_path(word: str, expected: bool) -> None:
-    assert is_assignment(word) is expected
 
 
 def test_each_word_goes_to_the_module_that_has_it() -> None:

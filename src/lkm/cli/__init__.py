@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -38,6 +40,7 @@ _OTHERS_WORDS = {
     "modinfo": "info", "make": "build", "compile": "build", "create": "new", "init": "new",
     "boot": "shell", "lsmod": "shell", "kernels": "kernel",
 }  # fmt: skip
+_WITH_PARAMETERS = ("lkm run", "lkm watch", "lkm params", "lkm check")
 
 
 class Verbs(click.Group):
@@ -108,6 +111,11 @@ def _usage(error: click.ClickException) -> int:
     if path == "lkm" and len(sys.argv) > 1 and sys.argv[1] in VERBS:
         path = f"lkm {sys.argv[1]}"
     message = message.replace("a valid float range", "a number").replace("a valid integer range", "a number")
+    if isinstance(error, click.NoSuchOption) and not error.possibilities and path in _WITH_PARAMETERS:
+        hint = (
+            hint
+            or f"a module's parameter has no dashes: {error.option_name.lstrip('-')}=VALUE; {path} --help"
+        )
     show_error(message[:1].lower() + message[1:].rstrip("."), hint or f"{path} --help")
     return 2
 
@@ -135,10 +143,14 @@ def run_command(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """The entry point of the command."""
+    """Runs the command and ends the process."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see lkm.__main__
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     status = run_command(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(status)
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(status)  # taking the interpreter apart takes as long as importing half of it

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`lkm run`."""
+"""`lkm run`.
+
+The guest is started before what reads modules and shows results is imported: that is done while it wakes up.
+"""
 
 from __future__ import annotations
 
@@ -10,106 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm.cli import common
-from lkm.config import Config, read_config
+from lkm.cli.words import guest_options, guest_settings, split_words
+from lkm.config import read_config
 from lkm.errors import BadInputError, UsageError
-from lkm.guest import ExecResult, Guest
-from lkm.job import Job, Listener, ModuleResult, Outcome, RunResult, is_assignment, run
+from lkm.guest.start import Settings, begin_clone
 from lkm.kernel import find_kernel
-from lkm.klog import Record, format_record
-from lkm.show.run import outcome_line, parameters_line, run_json
 
 if TYPE_CHECKING:
-    from lkm.kbuild import Built
-
-STATUS = {Outcome.OK: 0, Outcome.HANG: 124, Outcome.GUEST_LOST: 128}
-_LEVEL_STYLE = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow"}
-
-
-def show_record(record: Record) -> None:
-    """A printk record on standard output, in the colour of its level on a terminal."""
-    click.secho(format_record(record), fg=_LEVEL_STYLE.get(record.level))
-    sys.stdout.flush()
-
-
-class Teller(Listener):
-    """Tells a person what happens as it happens: the kernel's words on stdout, all else on stderr."""
-
-    def built(self, built: Built) -> None:
-        if built.diagnostics:
-            from lkm.show.diagnostics import format_diagnostics
-
-            click.echo(format_diagnostics(built.diagnostics, color=sys.stderr.isatty()), err=True, nl=False)
-        if not built.ok and not built.diagnostics:
-            click.echo(built.log, err=True, nl=False)
-
-    def record(self, record: Record) -> None:
-        show_record(record)
-
-    def loaded(self, result: ModuleResult) -> None:
-        line = parameters_line(result)
-        if line:
-            common.note(line, dim=True)
-
-    def executed(self, result: ExecResult) -> None:
-        click.echo(result.stdout, nl=False)
-        click.echo(result.stderr, nl=False, err=True)
-
-
-def tell_outcome(result: RunResult) -> None:
-    """The closing lines of a run, on standard error."""
-    common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
-    if result.hint:
-        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
-        click.echo(result.hint, err=True)
-
-
-def split_words(words: tuple[str, ...], directory: Path) -> tuple[list[Path], list[str]]:
-    """Module sources and files, and `name=value` words; no source means `directory` itself."""
-    parameters = [word for word in words if is_assignment(word)]
-    sources = []
-    for word in words:
-        if is_assignment(word):
-            continue
-        path = directory / word
-        if not path.exists():
-            hint = f"lkm new {word}" if word.isidentifier() else ""
-            raise UsageError(f"{word}: there is no such file or directory", hint=hint)
-        sources.append(path)
-    return sources or [directory], parameters
-
-
-def guest_options(function: common.F) -> common.F:
-    """The options that shape a guest."""
-    for option in reversed(
-        (
-            click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="For the guest."),
-            click.option("--memory", type=click.IntRange(64), metavar="MIB", help="The guest's memory."),
-            click.option("--cpus", type=click.IntRange(1, 64), metavar="N", help="The guest's processors."),
-            click.option("--cmdline", metavar="WORDS", help="Added to the kernel command line."),
-            click.option("--cold", is_flag=True, help="Boot, do not start from the saved guest."),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-def guest_settings(
-    config: Config,
-    *,
-    timeout: float | None,
-    memory: int | None,
-    cpus: int | None,
-    cmdline: str | None,
-    cold: bool,
-) -> Job:
-    """A job's guest settings: options first, then lkm.toml, then the defaults."""
-    return Job(
-        timeout=config.timeout if timeout is None else timeout,
-        memory=config.memory if memory is None else memory,
-        cpus=config.cpus if cpus is None else cpus,
-        cmdline=config.cmdline if cmdline is None else cmdline,
-        template=not cold,
-    )
+    from lkm.guest import Guest
 
 
 @click.command(short_help="Build, load, show the kernel's messages, unload.")
@@ -155,28 +66,32 @@ def command(
       lkm run a.ko b.ko b.debug=1          ready modules; b's parameter
       lkm run --exec 'cat /proc/modules'   a command while it is loaded
     """
-    from dataclasses import replace
-
     start = directory or Path()
     sources, parameters = split_words(words, start)
-    job = guest_settings(
+    guest = guest_settings(
         read_config(start), timeout=timeout, memory=memory, cpus=cpus, cmdline=cmdline, cold=cold
     )
     if keep and not sys.stdin.isatty():
         raise UsageError("--keep is for a person at a terminal", hint="--exec 'COMMAND'")
     if keep and as_json:
         raise UsageError("--keep is for a person at a terminal, --json is not", hint="leave one out")
-    job = replace(
-        job,
+    need_build = any(source.is_dir() or source.suffix == ".c" for source in sources)
+    with common.progress() as bar:
+        kernel = find_kernel(kernel_name, start=start, need_build=need_build, progress=bar)
+    begun = begin_clone(Settings(kernel, guest.memory, guest.cpus, guest.cmdline, guest.template))
+
+    from lkm.cli.tell import STATUS, Teller, tell_outcome
+    from lkm.job import Job, Listener, run
+    from lkm.show.run import run_json
+
+    job = Job(
+        **guest._asdict(),
         command=command,
         copy=copy,
         unload=not no_unload,
         session=_keep if keep else None,
         jobs=jobs,
     )
-    need_build = any(source.is_dir() or source.suffix == ".c" for source in sources)
-    with common.progress() as bar:
-        kernel = find_kernel(kernel_name, start=start, need_build=need_build, progress=bar)
     try:
         result = run(
             sources,
@@ -184,6 +99,7 @@ def command(
             parameters=parameters,
             job=job,
             listener=Listener() if as_json else Teller(),
+            begun=begun,
         )
     except BadInputError as error:  # of a source, whose hint is how to build it
         raise BadInputError(error.message, hint=error.hint.replace("lkm build ", "lkm run ")) from error

@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from lkm.cli import common
-from lkm.cli.run import Teller, guest_options, guest_settings, split_words
+from lkm.cli.tell import Teller
+from lkm.cli.words import guest_options, guest_settings, split_words
 from lkm.config import read_config
 from lkm.errors import UsageError
 from lkm.guest import Guest
-from lkm.job import iter_modules, plan_load
+from lkm.job import iter_modules
+from lkm.job.order import plan_load
 from lkm.kbuild import Built
 from lkm.kernel import find_kernel
 
@@ -49,7 +51,7 @@ def command(
         )
     if not words and not any((start / name).exists() for name in ("Makefile", "Kbuild")):
         sources = []
-    job = guest_settings(
+    settings = guest_settings(
         read_config(start), timeout=timeout, memory=memory, cpus=cpus, cmdline=cmdline, cold=cold
     )
     with common.progress() as bar:
@@ -66,11 +68,7 @@ def command(
     modules = list(plan_load(modules, modules_dir=kernel.modules).paths)
     with Guest(
         kernel,
-        memory=job.memory,
-        cpus=job.cpus,
-        cmdline=job.cmdline,
-        template=job.template,
-        timeout=job.timeout,
+        **settings._asdict(),
     ) as guest:
         for path in modules:
             guest.copy_in(path, f"/root/{path.name}")

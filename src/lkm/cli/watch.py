@@ -7,13 +7,13 @@ import difflib
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from lkm.cli import common
-from lkm.cli.run import Teller, guest_options, guest_settings, split_words, tell_outcome
+from lkm.cli.tell import Teller, tell_outcome
+from lkm.cli.words import guest_options, guest_settings, split_words
 from lkm.config import read_config
 from lkm.errors import LkmError
 from lkm.guest import Standby
@@ -69,10 +69,10 @@ def command(
     """Build and run on every save, and show what changed in the kernel's messages. Ctrl-C ends it."""
     start = directory or Path()
     sources, parameters = split_words(words, start)
-    job = guest_settings(
+    guest = guest_settings(
         read_config(start), timeout=timeout, memory=memory, cpus=cpus, cmdline=cmdline, cold=cold
     )
-    job = replace(job, command=command)
+    job = Job(**guest._asdict(), command=command)
     with common.progress() as bar:
         kernel = find_kernel(kernel_name, start=start, progress=bar)
     _watch(sources, parameters, kernel, job)

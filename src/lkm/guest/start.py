@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lkm.errors import GuestLostError
+from lkm.errors import GuestLostError, MissingError
 from lkm.guest.accelerator import find_accelerator
 from lkm.guest.channel import Say
 from lkm.guest.machine import Machine
 from lkm.guest.qemu import find_qemu
-from lkm.guest.template import identity, make_template, start_clone
+from lkm.guest.template import Template, identity, make_template, ready_template, start_clone
 from lkm.guest.vm import Vm
 
 if TYPE_CHECKING:
@@ -40,39 +41,60 @@ def find_machine(settings: Settings) -> Machine:
     return Machine(qemu, accelerator, settings.memory, settings.cpus)
 
 
-def start_vm(settings: Settings) -> Vm:
-    """A guest whose agent has answered.
+class Clone:
+    """A clone on its way: QEMU started, its agent not heard yet."""
+
+    def __init__(self, template: Template, machine: Machine) -> None:
+        self.template = template
+        self.machine = machine
+        self.vm = start_clone(template, machine)
+
+
+def begin_clone(settings: Settings) -> Clone | None:
+    """Starts a clone and waits for nothing; None where no template is ready."""
+    if not settings.template:
+        return None
+    machine = find_machine(settings)
+    template = ready_template(settings.kernel, machine, cmdline=settings.cmdline)
+    with suppress(FileNotFoundError):  # removed since it was found
+        return Clone(template, machine) if template is not None else None
+    return None
+
+
+def start_vm(settings: Settings, begun: Clone | None = None) -> Vm:
+    """A guest whose agent has answered; `begun` is a clone of these settings that is on its way.
 
     A template that does not come to life (damaged, or of another build of QEMU after all) is made
     again, once.
     """
-    machine = find_machine(settings)
     kernel, cmdline = settings.kernel, settings.cmdline
     if not settings.template:
         from lkm.guest.boot import boot
 
-        return boot(kernel, machine, "memory-backend-ram", cmdline)
-    template = make_template(kernel, machine, cmdline=cmdline)
-    for again in (True, False):
-        try:
-            vm = start_clone(template, machine)
-        except FileNotFoundError:  # removed since it was found
-            template = make_template(kernel, machine, cmdline=cmdline)
-            vm = start_clone(template, machine)
-        try:
-            if _is_awake(vm):
-                return vm
-            if not again:
-                raise vm.failure("restore the guest")
-        except BaseException:
-            vm.close()
-            raise
-        vm.close()
-        template = make_template(kernel, machine, cmdline=cmdline, renew=identity(template))
-    raise AssertionError("unreachable")
+        return boot(kernel, find_machine(settings), "memory-backend-ram", cmdline)
+    clone = begun or _make_clone(settings)
+    if _is_awake(clone.vm):
+        return clone.vm
+    clone.vm.close()
+    clone = _make_clone(settings, renew=identity(clone.template))
+    if _is_awake(clone.vm):
+        return clone.vm
+    failure = clone.vm.failure("restore the guest")
+    clone.vm.close()
+    raise failure
+
+
+def _make_clone(settings: Settings, *, renew: str = "") -> Clone:
+    machine = find_machine(settings)
+    for _ in range(2):
+        template = make_template(settings.kernel, machine, cmdline=settings.cmdline, renew=renew)
+        with suppress(FileNotFoundError):  # removed since it was found
+            return Clone(template, machine)
+    raise MissingError(f"{template.path}: removed as soon as it is made", hint="lkm run --cold")
 
 
 def _is_awake(vm: Vm) -> bool:
+    """Waits for the agent's first words; closes the guest where the wait is broken off."""
     until = time.monotonic() + RESTORE_TIMEOUT
     try:
         while (frame := vm.next_frame(until)) is not None:
@@ -80,4 +102,7 @@ def _is_awake(vm: Vm) -> bool:
                 return True
     except GuestLostError:
         pass
+    except BaseException:
+        vm.close()
+        raise
     return False

@@ -129,6 +129,12 @@ def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew:
     return found
 
 
+def ready_template(kernel: Kernel, machine: Machine, *, cmdline: str = "") -> Template | None:
+    """The template for `kernel` on `machine` where the cache has a good one; makes none."""
+    key, parts = build_key(kernel, machine, cmdline)
+    return find_template(templates_dir() / key, parts)
+
+
 def identity(template: Template) -> str:
     """What tells this template from another one made later under the same key."""
     try:

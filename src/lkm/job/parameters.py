@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lkm.errors import UsageError
-from lkm.module import Module
 
-_ASSIGNMENT = re.compile(r"^[A-Za-z_][\w.-]*=")
+if TYPE_CHECKING:
+    from lkm.module import Module
+
 # Taken by the kernel for any module (lib/dynamic_debug.c, kernel/module/main.c: unknown_module_param_cb).
 _ANY_MODULE = {"dyndbg", "async_probe"}
-
-
-def is_assignment(word: str) -> bool:
-    """Whether a word of the command line is `name=value`, or `module.name=value`, and not a path."""
-    return _ASSIGNMENT.match(word) is not None
 
 
 def _same(name: str) -> str:

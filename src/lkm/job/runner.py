@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError, OutOfTimeError, UsageError
 from lkm.guest import End, ExecResult, Guest, GuestEnded, Step
-from lkm.job.order import LoadPlan, plan_load
 from lkm.job.parameters import assign_parameters
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
@@ -19,6 +18,8 @@ from lkm.klog import Record
 
 if TYPE_CHECKING:
     from lkm.guest import Standby
+    from lkm.guest.start import Clone
+    from lkm.job.order import LoadPlan
     from lkm.kbuild import Built
 
 _END_OUTCOME = {
@@ -37,18 +38,20 @@ def run(
     job: Job | None = None,
     listener: Listener | None = None,
     standby: Standby | None = None,
+    begun: Clone | None = None,
 ) -> RunResult:
     """Builds, loads, runs, unloads `sources` (module sources or `.ko` files) in a guest of `kernel`.
 
     `parameters`: `name=value` words.  `standby`: takes its guest, one of the same kernel and settings, where
-    it has one ready.  Whatever the modules do is the result's outcome; raises
-    `UsageError` for what was asked wrongly, `BadInputError` for a file that is no module, `MissingError`
-    for what this machine lacks.
+    it has one ready.  `begun`: a clone of the job's settings that is on its way already.
+
+    Whatever the modules do is the result's outcome; raises `UsageError` for what was asked wrongly,
+    `BadInputError` for a file that is no module, `MissingError` for what this machine lacks.
     """
     if isinstance(sources, (str, Path)):
         sources = [sources]
     the_run = _Run(kernel, job or Job(), listener or Listener(), standby)
-    return the_run.run([Path(one) for one in sources], parameters)
+    return the_run.run(begun, [Path(one) for one in sources], parameters)
 
 
 class _Run:
@@ -68,7 +71,27 @@ class _Run:
         self.timing = Timing()
         self.hint = ""
 
-    def run(self, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
+    def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
+        job = self.job
+        guest = Guest(
+            self.kernel,
+            memory=job.memory,
+            cpus=job.cpus,
+            cmdline=job.cmdline,
+            template=job.template,
+            timeout=job.timeout,
+            on_record=self._on_record,
+        )
+        try:
+            if self.standby is None or not self.standby.ready:
+                guest.begin(begun)  # it wakes up while modules are built and read
+            return self._run_in(guest, sources, parameters)
+        finally:
+            guest.close()
+
+    def _run_in(self, guest: Guest, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
+        from lkm.job.order import plan_load  # imported while the guest wakes up
+
         paths: list[Path] = []
         for part in iter_modules(sources, kernel=self.kernel, jobs=self.job.jobs):
             if not isinstance(part, Path):
@@ -85,17 +108,17 @@ class _Run:
         plan = plan_load(paths, modules_dir=self.kernel.modules)
         words = assign_parameters(parameters, plan.given)
         try:
-            outcome = self._in_guest(plan, words)
+            outcome = self._in_guest(guest, plan, words)
         except GuestEnded as error:
             outcome = _END_OUTCOME[error.end]
         return self._result(outcome)
 
-    def _in_guest(self, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
+    def _in_guest(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
         began = time.monotonic()
-        guest = self._guest()
+        if self.standby is not None and self.standby.ready:
+            guest = self.standby.take(timeout=self.job.timeout, on_record=self._on_record)
         with guest:
             self.accelerator = guest.accelerator
-            guest.log()  # the agent's first answer
             self._took(start=began)
             outcome = self._load(guest, plan, words)
             if outcome is Outcome.OK:
@@ -109,20 +132,6 @@ class _Run:
                 self.hint = explain_oops(self.records)
                 return Outcome.OOPS
             return outcome
-
-    def _guest(self) -> Guest:
-        job = self.job
-        if self.standby is not None and self.standby.ready:
-            return self.standby.take(timeout=job.timeout, on_record=self._on_record)
-        return Guest(
-            self.kernel,
-            memory=job.memory,
-            cpus=job.cpus,
-            cmdline=job.cmdline,
-            template=job.template,
-            timeout=job.timeout,
-            on_record=self._on_record,
-        )
 
     def _load(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
         began = time.monotonic()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""What happens in a guest, told to a person as it happens; an outcome's exit status."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm.cli import common
+from lkm.guest import ExecResult
+from lkm.job import Listener, ModuleResult, Outcome, RunResult
+from lkm.klog import Record, format_record
+from lkm.show.run import outcome_line, parameters_line
+
+if TYPE_CHECKING:
+    from lkm.kbuild import Built
+
+STATUS = {Outcome.OK: 0, Outcome.HANG: 124, Outcome.GUEST_LOST: 128}
+_LEVEL_STYLE = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow"}
+
+
+def show_record(record: Record) -> None:
+    """A printk record on standard output, in the colour of its level on a terminal."""
+    click.secho(format_record(record), fg=_LEVEL_STYLE.get(record.level))
+    sys.stdout.flush()
+
+
+class Teller(Listener):
+    """Tells a person what happens as it happens: the kernel's words on stdout, all else on stderr."""
+
+    def built(self, built: Built) -> None:
+        if built.diagnostics:
+            from lkm.show.diagnostics import format_diagnostics
+
+            click.echo(format_diagnostics(built.diagnostics, color=sys.stderr.isatty()), err=True, nl=False)
+        if not built.ok and not built.diagnostics:
+            click.echo(built.log, err=True, nl=False)
+
+    def record(self, record: Record) -> None:
+        show_record(record)
+
+    def loaded(self, result: ModuleResult) -> None:
+        line = parameters_line(result)
+        if line:
+            common.note(line, dim=True)
+
+    def executed(self, result: ExecResult) -> None:
+        click.echo(result.stdout, nl=False)
+        click.echo(result.stderr, nl=False, err=True)
+
+
+def tell_outcome(result: RunResult) -> None:
+    """The closing lines of a run, on standard error."""
+    common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
+    if result.hint:
+        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
+        click.echo(result.hint, err=True)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""What the verbs that use a guest are given: modules, parameters, and the guest's settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from lkm.cli import common
+from lkm.config import Config
+from lkm.errors import UsageError
+
+_ASSIGNMENT = re.compile(r"^[A-Za-z_][\w.-]*=")
+
+
+def is_assignment(word: str) -> bool:
+    """Whether a word of the command line is `name=value`, or `module.name=value`, and not a path."""
+    return _ASSIGNMENT.match(word) is not None
+
+
+def split_words(words: tuple[str, ...], directory: Path) -> tuple[list[Path], list[str]]:
+    """Module sources and files, and `name=value` words; no source means `directory` itself."""
+    parameters = [word for word in words if is_assignment(word)]
+    sources = []
+    for index, word in enumerate(words):
+        if is_assignment(word):
+            continue
+        path = directory / word
+        if not path.exists():
+            raise UsageError(
+                f"{word}: there is no such file or directory", hint=_near(path, words[index + 1 :])
+            )
+        sources.append(path)
+    return sources or [directory], parameters
+
+
+def _near(path: Path, rest: tuple[str, ...]) -> str:
+    """What may have been meant by a path that is not there; `rest` are the words after it."""
+    if path.name.isidentifier() and rest and not Path(rest[0]).exists():
+        return f"a module's parameter is one word: {path.name}={rest[0]}"
+    from difflib import get_close_matches
+
+    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, beside, n=1)
+    if near:
+        return f"lkm run {path.parent / near[0]}"
+    if not path.parent.is_dir():
+        return f"there is no directory {path.parent} either"
+    return f"lkm new {path.name}" if path.name.isidentifier() else "lkm run DIR, or FILE.ko"
+
+
+def guest_options(function: common.F) -> common.F:
+    """The options that shape a guest."""
+    for option in reversed(
+        (
+            click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="For the guest."),
+            click.option("--memory", type=click.IntRange(64), metavar="MIB", help="The guest's memory."),
+            click.option("--cpus", type=click.IntRange(1, 64), metavar="N", help="The guest's processors."),
+            click.option("--cmdline", metavar="WORDS", help="Added to the kernel command line."),
+            click.option("--cold", is_flag=True, help="Boot, do not start from the saved guest."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+class GuestWords(NamedTuple):
+    """A guest's settings, named as `lkm.Guest` and `lkm.Job` name them."""
+
+    timeout: float
+    memory: int
+    cpus: int
+    cmdline: str
+    template: bool
+
+
+def guest_settings(
+    config: Config,
+    *,
+    timeout: float | None,
+    memory: int | None,
+    cpus: int | None,
+    cmdline: str | None,
+    cold: bool,
+) -> GuestWords:
+    """Options first, then lkm.toml, then the defaults."""
+    return GuestWords(
+        timeout=config.timeout if timeout is None else timeout,
+        memory=config.memory if memory is None else memory,
+        cpus=config.cpus if cpus is None else cpus,
+        cmdline=config.cmdline if cmdline is None else cmdline,
+        template=not cold,
+    )

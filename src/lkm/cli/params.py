@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lkm.cli.common import json_option, kernel_option
+from lkm.cli.common import echo_lines, json_option, kernel_option
 from lkm.cli.where import find_module_file, release_options
 
 
@@ -39,7 +39,9 @@ def command(
     from lkm.module.rules import check_values
 
     found = read_module(find_module_file(module, kernel=kernel_name, base=base, release=release))
-    answers = check_values(found.parameters, values, bits=found.elf.header.bits)
+    answers = check_values(
+        found.parameters, values, bits=found.elf.header.bits, release=found.vermagic.partition(" ")[0]
+    )
     from lkm.show.params import answer_line, params_json, params_lines
 
     if as_json:
@@ -47,6 +49,5 @@ def command(
 
         emit_json(params_json(found.name, found.parameters, answers))
     else:
-        for line in [answer_line(one) for one in answers] if values else params_lines(found.parameters):
-            click.echo(line)
+        echo_lines([answer_line(one) for one in answers] if values else params_lines(found.parameters))
     return int(any(one.error or one.unknown for one in answers))

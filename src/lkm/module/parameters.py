@@ -160,8 +160,8 @@ def _define_array(found: Parameter, at: Place, pointers: Pointers) -> Parameter:
         return pointers.follow(replace(at, offset=at.offset + 8 + number * size))
 
     kind, own_get = _read_ops(pointers, replace(at, offset=at.offset + 8 + size))
-    found = replace(found, count=most, element=kind)
     kept_as, start, number_at = kind or own_get, pointer(2), pointer(0)
+    found = replace(found, count=most, counted=number_at is not None, element=kind)
     if start is None or not 0 < most <= _MOST_ELEMENTS:
         return found
     values = []

@@ -18,6 +18,7 @@ class Parameter:
     `permission`: mode of its file in sysfs (0 for none), None where there is no `__param` entry.
     `known`: whether the default could be read; then `default` is it (None is a NULL `charp`) and
     `shown` the text that sysfs would show before it is set.  `count`: most elements of an array.
+    `counted`: whether the module keeps how many were given; then sysfs shows so many, else all.
     `length`: bytes of a string's buffer, its NUL included.  `kind`: what the functions that set it are
     called (`int`, `array`, `string`), "" for functions of the module's own; `element`: those of an
     array's elements.  `unsafe`: setting it taints the kernel.  `hardware`: refused under lockdown.
@@ -31,6 +32,7 @@ class Parameter:
     default: ParameterValue = None
     shown: str = ""
     count: int | None = None
+    counted: bool = False
     length: int | None = None
     kind: str = ""
     element: str = ""

@@ -19,6 +19,7 @@ _SPOKEN_FOR = {
     "softdep", "weakdep", "firmware", "import_ns", "srcversion", "intree", "retpoline",
 }  # fmt: skip
 _MOST = 12  # of a long list, in the text for a person
+_MOST_ELEMENTS = 8  # of an array's default
 
 
 def printable(text: str) -> str:
@@ -47,11 +48,22 @@ def permission_text(mode: int | None) -> str:
 
 
 def default_text(parameter: Parameter) -> str:
-    """A default as sysfs would show it; several equal ones once, with their number."""
-    values = parameter.shown.split(",")
-    if parameter.count is not None and len(values) > 3 and len(set(values)) == 1:
-        return f"{values[0]} (x {len(values)})"
-    return parameter.shown
+    """A default as sysfs would show it; of an array of which none are given, what its elements hold."""
+    if parameter.count is None or not isinstance(parameter.default, tuple):
+        return parameter.shown
+    given = bool(parameter.shown)
+    values = parameter.shown.split(",") if given else [_element_text(one) for one in parameter.default]
+    if len(values) > 3 and len(set(values)) == 1:
+        text = f"{values[0]} (x {len(values)})"
+    else:
+        text = ",".join(values[:_MOST_ELEMENTS]) + (",…" if len(values) > _MOST_ELEMENTS else "")
+    return text if given else f"{text}, none given"
+
+
+def _element_text(value: bool | int | str | None) -> str:
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    return "(null)" if value is None else str(value)
 
 
 def type_text(parameter: Parameter) -> str:
@@ -174,7 +186,9 @@ def built_in_lines(name: str, information: Iterable[tuple[str, str]]) -> list[st
     pairs = list(information)
     lines = [_row("name", name), _row("file", "built in: part of the kernel image")]
     lines += [
-        _row(printable(key), printable(value)) for key, value in pairs if key not in {"parm", "parmtype"}
+        _row("place" if key == "file" else printable(key), printable(value))
+        for key, value in pairs
+        if key not in {"parm", "parmtype"}
     ]
     parameters = declared_parameters(pairs).values()
     if parameters:
@@ -288,20 +302,26 @@ def signature_text(signature: Signature | None, verification: Verification | Non
     return f"by {printable(signature.signer) or 'an unnamed key'} ({key}), {how}{checked}"
 
 
-def parameter_lines(parameter: Parameter) -> list[str]:
-    """A parameter for a person: what it is, then its description."""
-    default = f" = {printable(default_text(parameter))}" if parameter.known else ""
-    mode = "" if parameter.permission is None else f"{parameter.permission:04o}, "
-    notes = [mode + permission_text(parameter.permission)]
+def parameter_notes(parameter: Parameter) -> list[str]:
+    """What is special about setting a parameter."""
+    notes = []
     if parameter.permission is not None and not parameter.kind:
         notes.append("set by the module's own function")
     if parameter.unsafe:
         notes.append("setting it taints the kernel")
     if parameter.hardware:
         notes.append("refused under lockdown")
-    lines = [
-        f"  {printable(parameter.name)}: {printable(type_text(parameter))}{default}  ({'; '.join(notes)})"
-    ]
+    return notes
+
+
+def parameter_lines(parameter: Parameter) -> list[str]:
+    """A parameter for a person: what it is, then its description."""
+    default = f" = {printable(default_text(parameter))}" if parameter.known else ""
+    notes = parameter_notes(parameter)
+    if parameter.permission is not None:
+        notes = [f"{parameter.permission:04o}, {permission_text(parameter.permission)}", *notes]
+    after = f"  ({'; '.join(notes)})" if notes else ""
+    lines = [f"  {printable(parameter.name)}: {printable(type_text(parameter))}{default}{after}"]
     if parameter.description:
         lines.append(f"      {printable(parameter.description)}")
     return lines

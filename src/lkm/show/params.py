@@ -8,7 +8,14 @@ from typing import Any
 
 from lkm.module import Parameter
 from lkm.module.rules import Answer
-from lkm.show.info import default_text, parameter_json, permission_text, printable, type_text
+from lkm.show.info import (
+    default_text,
+    parameter_json,
+    parameter_notes,
+    permission_text,
+    printable,
+    type_text,
+)
 
 SCHEMA = 1
 
@@ -27,6 +34,7 @@ def params_json(name: str, parameters: Sequence[Parameter], answers: Sequence[An
                 "error": one.error or None,
                 "reason": one.reason,
                 "near": one.near or None,
+                "shown": one.shown,
             }
             for one in answers
         ],
@@ -41,7 +49,8 @@ def params_lines(parameters: Sequence[Parameter]) -> list[str]:
     for one in parameters:
         mode = "?" if one.permission is None else f"{one.permission:04o}"
         default = printable(default_text(one)) if one.known else "?"
-        rows.append((one.name, type_text(one), default, mode, permission_text(one.permission)))
+        meaning = "; ".join([permission_text(one.permission), *parameter_notes(one)])
+        rows.append((one.name, type_text(one), default, mode, meaning))
     widths = [min(max(len(row[column]) for row in rows), 32) for column in range(4)]
     lines = []
     for number, row in enumerate(rows):
@@ -56,7 +65,8 @@ def answer_line(answer: Answer) -> str:
     """What the kernel would say to a value."""
     word = answer.name if answer.value is None else f"{answer.name}={answer.value}"
     if answer.good:
-        return f"{printable(word)}: accepted"
+        other = answer.shown is not None and answer.shown != answer.value
+        return f"{printable(word)}: accepted" + (f", as {printable(answer.shown or '')}" if other else "")
     near = f"; did you mean {answer.near}?" if answer.near else ""
     if answer.error:
         return f"{printable(word)}: refused with {answer.error}: {printable(answer.reason)}{near}"

@@ -27,7 +27,11 @@ def test_each_section_has_its_kind(bits: int, little: bool) -> None:
             Piece(".bss", zeros=5000, flags=ALLOC | WRITE),
             Piece(".comment", b"GCC\0", flags=0),
         ],
-        names=[Name("go", ".init.text", 0, 10, type=2), Name("big", ".bss", 0, 5000, type=1)],
+        names=[
+            Name("go", ".init.text", 0, 10, type=2, binding=0),
+            Name("init_module", ".init.text", 0, 10, type=2),
+            Name("big", ".bss", 0, 5000, type=1),
+        ],
         bits=bits,
         little=little,
     )
@@ -49,6 +53,6 @@ def test_each_section_has_its_kind(bits: int, little: bool) -> None:
     # text and exit text; rodata; ro after init; data, bss, exit data and this_module
     assert layout.pages == 4096 * (1 + 1 + 1 + 2)
     (init,) = [part for part in layout.parts if part.section == ".init.text"]
-    assert [(one.name, one.size) for one in init.functions] == [("go", 10)]
+    assert [(one.name, one.size, one.also) for one in init.functions] == [("go", 10, ("init_module",))]
     (bss,) = [part for part in layout.parts if part.section == ".bss"]
     assert [(one.name, one.size) for one in bss.variables] == [("big", 5000)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -82,6 +82,37 @@ def emit_json(value: object) -> None:
     import json
 
     click.echo(json.dumps(to_plain(value), indent=2, ensure_ascii=False))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 120 where there is none."""
+    import shutil
+
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def echo_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output; on a terminal those too long for it go on, indented, on the next."""
+    width = terminal_width() if sys.stdout.isatty() else 0
+    for line in lines:
+        click.echo(wrap_line(line, width) if 0 < width < len(line) else line)
+
+
+def wrap_line(line: str, width: int) -> str:
+    """A line in as many of `width` columns as it takes, those after the first under its text."""
+    import re
+    import textwrap
+
+    start, title = re.match(r"( *)((?:[\w-]+(?: [\w-]+)*: +)?)", line).groups()  # type: ignore[union-attr]
+    indent = len(start) + (len(title) if 0 < len(title) <= width // 3 else 4)
+    return textwrap.fill(
+        line[len(start) :],
+        width,
+        initial_indent=start,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def note(text: str, **style: Any) -> None:

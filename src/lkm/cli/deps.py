@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lkm.cli.common import emit_json, json_option, kernel_option, to_plain
+from lkm.cli.common import echo_lines, emit_json, json_option, kernel_option, to_plain
 from lkm.cli.where import find_modules_dir, find_planner, release_options
 from lkm.errors import MissingError
 
@@ -62,8 +62,7 @@ def command(
     for number, one in enumerate(found):
         if number:
             click.echo()
-        for line in _lines(one):
-            click.echo(line)
+        echo_lines(_lines(one))
 
 
 def _lines(found: Dependencies) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lkm.cli.common import json_option, kernel_option
+from lkm.cli.common import echo_lines, json_option, kernel_option
 from lkm.cli.where import find_modules_dir, is_module_path, release_options
 from lkm.errors import BadInputError, LkmError, UsageError
 
@@ -210,8 +210,7 @@ class _Printer:
         if self._shown:
             click.echo()
         self._shown += 1
-        for line in lines:
-            click.echo(line)
+        echo_lines(lines)
 
     def end(self) -> int:
         """The last words; the exit status: 1 where a signature does not hold."""

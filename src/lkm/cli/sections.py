@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lkm.cli.common import json_option, kernel_option
+from lkm.cli.common import echo_lines, json_option, kernel_option, terminal_width
 from lkm.cli.where import find_module_file, release_options
 from lkm.errors import MissingError
 
@@ -50,5 +50,4 @@ def command(
 
         emit_json(sections_json(found))
     else:
-        for line in sections_lines(found, all_functions=functions):
-            click.echo(line)
+        echo_lines(sections_lines(found, all_functions=functions, width=terminal_width()))

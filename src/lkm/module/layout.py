@@ -37,17 +37,17 @@ class Kind(StrEnum):
 
 
 MEANINGS = {
-    Kind.TEXT: "code, kept until the module is unloaded",
-    Kind.READ_ONLY: "constants and tables, never written",
-    Kind.AFTER_INIT: "written by init only, then protected (__ro_after_init)",
+    Kind.TEXT: "code",
+    Kind.READ_ONLY: "constants and tables",
+    Kind.AFTER_INIT: "__ro_after_init: written by init only",
     Kind.DATA: "variables",
-    Kind.ZERO: "variables that start as zero; no bytes in the file",
-    Kind.PER_CPU: "one copy for each CPU (DEFINE_PER_CPU)",
+    Kind.ZERO: "variables that start as zero (bss)",
+    Kind.PER_CPU: "one copy for each CPU",
     Kind.INIT_TEXT: "__init: freed after init",
     Kind.INIT_DATA: "__initdata: freed after init",
     Kind.EXIT_TEXT: "__exit: never loaded if built in",
     Kind.EXIT_DATA: "__exitdata: never loaded if built in",
-    Kind.NOT_LOADED: "symbols, relocations, debugging information: not kept in memory",
+    Kind.NOT_LOADED: "in the file only: symbols, debugging",
 }
 FREED = (Kind.INIT_TEXT, Kind.INIT_DATA)
 DROPPED_BUILT_IN = (Kind.EXIT_TEXT, Kind.EXIT_DATA)
@@ -55,10 +55,11 @@ DROPPED_BUILT_IN = (Kind.EXIT_TEXT, Kind.EXIT_DATA)
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A function or a variable and its size in bytes."""
+    """A function or a variable and its size in bytes; `also`: other names of the same."""
 
     name: str
     size: int
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,11 @@ class Part:
 class Layout:
     """All sections, and what they sum up to in bytes.
 
-    `core`: kept while the module is loaded.  `init`: freed after init.  `pages`: `core` with each kind
-    rounded up to pages of 4 KiB, as it is protected (what lsmod shows, before the symbol table that
-    CONFIG_KALLSYMS keeps as well).  `per_cpu`: for each CPU.  `not_loaded`: in the file only.
+    `core`: kept while the module is loaded.  `init`: freed after init.  Both with the gaps that the
+    sections' alignment leaves, so that they may be more than the sections' sizes together.
+    `pages`: `core` with each kind rounded up to pages of 4 KiB, as it is protected (what lsmod shows,
+    before the symbol table that CONFIG_KALLSYMS keeps as well).  `per_cpu`: for each CPU.
+    `not_loaded`: in the file only.
     """
 
     parts: tuple[Part, ...]
@@ -157,17 +160,26 @@ def kind_of(section: Section) -> Kind:
 
 
 def _names_by_section(elf: Elf) -> dict[int, tuple[tuple[Name, ...], tuple[Name, ...]]]:
-    found: dict[int, tuple[list[Name], list[Name]]] = {}
+    """The functions and the variables in each section, the biggest first.
+
+    `module_init(f)` makes `init_module` another name of `f`: what is at one place is told once.
+    """
+    found: dict[int, tuple[dict[int, Name], dict[int, Name]]] = {}
     for symbol in elf.symbols:
         if symbol.type in {STT_FUNC, STT_OBJECT} and 0 < symbol.section < len(elf.rows) and symbol.name:
-            lists = found.setdefault(symbol.section, ([], []))
-            lists[symbol.type == STT_OBJECT].append(Name(symbol.name, symbol.size))
+            places = found.setdefault(symbol.section, ({}, {}))[symbol.type == STT_OBJECT]
+            first = places.get(symbol.value)
+            if first is None:
+                places[symbol.value] = Name(symbol.name, symbol.size)
+            else:
+                size = max(first.size, symbol.size)
+                places[symbol.value] = Name(first.name, size, (*first.also, symbol.name))
+
+    def by_size(places: dict[int, Name]) -> tuple[Name, ...]:
+        return tuple(sorted(places.values(), key=lambda one: -one.size))
+
     return {
-        index: (
-            tuple(sorted(functions, key=lambda one: -one.size)),
-            tuple(sorted(variables, key=lambda one: -one.size)),
-        )
-        for index, (functions, variables) in found.items()
+        index: (by_size(functions), by_size(variables)) for index, (functions, variables) in found.items()
     }
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from lkm.module import Module
-from lkm.module.layout import DROPPED_BUILT_IN, FREED, MEANINGS, Kind, Layout, Part
+from lkm.module.layout import DROPPED_BUILT_IN, FREED, MEANINGS, Kind, Layout, Name, Part
 from lkm.show.info import printable
 
 SCHEMA = 1
-_BAR = 40
+_BAR, _LEAST_BAR = 40, 8
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _COLOURS = {
     Kind.TEXT: "#4c78a8",
@@ -50,12 +50,16 @@ def sections_json(module: Module) -> dict[str, Any]:
                 "kind": part.kind.value,
                 "size": part.size,
                 "align": part.align,
-                "functions": [{"name": one.name, "size": one.size} for one in part.functions],
-                "variables": [{"name": one.name, "size": one.size} for one in part.variables],
+                "functions": [_name_json(one) for one in part.functions],
+                "variables": [_name_json(one) for one in part.variables],
             }
             for part in layout.parts
         ],
     }
+
+
+def _name_json(name: Name) -> dict[str, Any]:
+    return {"name": name.name, "size": name.size, "also": list(name.also)}
 
 
 def bar(size: int, most: int, width: int = _BAR) -> str:
@@ -66,19 +70,23 @@ def bar(size: int, most: int, width: int = _BAR) -> str:
     return _BLOCKS[8] * (eighths // 8) + (_BLOCKS[eighths % 8] if eighths % 8 else "")
 
 
-def sections_lines(module: Module, *, all_functions: bool = False) -> list[str]:
-    """For a person: each kind with a bar, then what is freed, what would be dropped, and its functions."""
+def sections_lines(module: Module, *, all_functions: bool = False, width: int = 120) -> list[str]:
+    """For a person: each kind with a bar, then what is freed, what would be dropped, and its functions.
+
+    `width`: columns that the bars may make use of.
+    """
     layout = module.layout
     kinds = [(kind, layout.size_of(kind)) for kind in Kind if layout.size_of(kind)]
+    room = min(_BAR, max(_LEAST_BAR, width - 34 - max(map(len, MEANINGS.values()))))
     loaded = [size for kind, size in kinds if kind is not Kind.NOT_LOADED]
     most = max(loaded, default=0)
     lines = [
         f"{module.name}: {layout.core} bytes kept ({layout.pages} in pages), {layout.init} for init only"
     ]
     for kind, size in kinds:
-        drawn = bar(size, most) if kind is not Kind.NOT_LOADED else ""
-        lines.append(f"  {kind.value:20} {size:9}  {drawn:{_BAR}} {MEANINGS[kind]}")
-    lines += _told("freed after init", layout, FREED, all_functions)
+        drawn = bar(size, most, room) if kind is not Kind.NOT_LOADED else ""
+        lines.append(f"  {kind.value:20} {size:9}  {drawn:{room}} {MEANINGS[kind]}")
+    lines += _told("freed after init", layout, FREED, all_functions, layout.init)
     lines += _told("never loaded if built in", layout, DROPPED_BUILT_IN, all_functions)
     if layout.per_cpu:
         lines += _told("one copy for each CPU", layout, (Kind.PER_CPU,), all_functions)
@@ -87,24 +95,32 @@ def sections_lines(module: Module, *, all_functions: bool = False) -> list[str]:
     return lines
 
 
-def _told(title: str, layout: Layout, kinds: tuple[Kind, ...], all_functions: bool) -> list[str]:
+def _told(
+    title: str, layout: Layout, kinds: tuple[Kind, ...], all_functions: bool, aligned: int = 0
+) -> list[str]:
     parts = [part for part in layout.parts if part.kind in kinds and part.size]
     if not parts:
         return []
-    lines = [f"{title}: {sum(part.size for part in parts)} bytes"]
+    size = sum(part.size for part in parts)
+    gaps = f", {aligned} with the gaps of alignment" if aligned > size else ""
+    lines = [f"{title}: {size} bytes{gaps}"]
     for part in parts:
         lines.append(f"  {part.section} ({part.size}): {_names(part, all_functions)}")
     return lines
 
 
 def _names(part: Part, all_names: bool) -> str:
-    names = [f"{printable(one.name)}() {one.size}" for one in part.functions]
-    names += [f"{printable(one.name)} {one.size}" for one in part.variables]
+    names = [_name_text(one, "()") for one in part.functions] + [_name_text(one) for one in part.variables]
     if not names:
         return "no named function or variable"
     most = len(names) if all_names else 8
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
+
+
+def _name_text(name: Name, call: str = "") -> str:
+    also = f" (also {printable(', '.join(name.also))})" if name.also else ""
+    return f"{printable(name.name)}{call} {name.size}{also}"
 
 
 def sections_svg(module: Module) -> str:

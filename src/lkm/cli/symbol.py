@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lkm.cli.common import emit_json, json_option, note
+from lkm.cli.common import echo_lines, emit_json, json_option, note
 from lkm.errors import BadInputError
 
 if TYPE_CHECKING:
     from lkm.kernel import Kernel
     from lkm.kernel.kallsyms import MapSymbol
-    from lkm.kernel.symbols import KernelSymbol
+    from lkm.kernel.symbols import KernelSymbol, Symbols
 
 SCHEMA = 1
 
@@ -43,8 +43,8 @@ def command(
     """
     from lkm.kernel.symbols import Symbols, find_in_modules
 
-    chosen = find_kernels(kernels)
     symbols = Symbols(read_map=ask_guest)
+    chosen = _readable(symbols, find_kernels(kernels), every=bool(kernels))
     found: list[KernelSymbol] = []
     for name in names:
         some = [one for one in symbols.find(chosen, name) if one.exported or not exported]
@@ -59,8 +59,22 @@ def command(
     if as_json:
         emit_json({"schema": SCHEMA, "symbol": [symbol_json(one) for one in found]})
         return
-    for line in _lines(found, every_user=users):
-        click.echo(line)
+    echo_lines(_lines(found, every_user=users))
+
+
+def _readable(symbols: Symbols, kernels: list[Kernel], *, every: bool) -> list[Kernel]:
+    """Those whose symbols can be read; with `every`, as asked for by name, one that cannot be is an error."""
+    found = []
+    for kernel in kernels:
+        try:
+            symbols.read(kernel)
+        except BadInputError as error:
+            if every or len(kernels) == 1:
+                raise
+            note(f"without {kernel.name}: {error.message}")
+        else:
+            found.append(kernel)
+    return found
 
 
 def find_kernels(names: tuple[str, ...]) -> list[Kernel]:
@@ -73,7 +87,10 @@ def find_kernels(names: tuple[str, ...]) -> list[Kernel]:
 
 
 def ask_guest(kernel: Kernel) -> list[MapSymbol] | None:
-    """The symbol map of a booted guest, for a kernel whose files hold none."""
+    """The symbol map of a booted guest, for a kernel whose files hold none; None where it tells none either.
+
+    Guests are without KASLR: the addresses are as linked.
+    """
     if not kernel.can_boot:
         return None
     from lkm.guest import Guest
@@ -81,8 +98,12 @@ def ask_guest(kernel: Kernel) -> list[MapSymbol] | None:
 
     note(f"{kernel.name} has no symbol map on disk: it is asked in a guest")
     with Guest(kernel) as guest:
-        done = guest.run("echo 0 > /proc/sys/kernel/kptr_restrict; cat /proc/kallsyms")
-    return parse_map(done.stdout, name=f"/proc/kallsyms of {kernel.name}") if done.stdout else None
+        try:
+            text = guest.copy_out("/proc/kallsyms").decode("utf-8", "replace")
+        except BadInputError:
+            return None  # built without CONFIG_KALLSYMS
+    found = parse_map(text, name=f"/proc/kallsyms of {kernel.name}")
+    return found if any(one.address for one in found) else None
 
 
 def _near(name: str, candidates: list[KernelSymbol]) -> str:

@@ -111,6 +111,13 @@ class Symbols:
         self.index = index or Index()
         self._read_map = read_map
 
+    def read(self, kernel: Kernel) -> None:
+        """Reads a kernel's symbols into the index, where they are not there or not as they were.
+
+        Raises `BadInputError` for a damaged kernel, `MissingError` where the index cannot be kept.
+        """
+        self._ready(kernel)
+
     def find(self, kernels: Iterable[Kernel], pattern: str) -> list[KernelSymbol]:
         """The symbols of these kernels with that name, or whose names match a shell pattern, by name.
 

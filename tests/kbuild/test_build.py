@@ -299,6 +299,12 @@ def test_products_of_make_by_hand_are_left_alone(source: Path, kernel: Kernel) -
     assert {path: path.read_bytes() for path in source.iterdir()} == before
 
 
+def test_in_place_by_a_fetched_compiler(source: Path, other: Kernel) -> None:
+    """The compiler's cage lets it write in the source there, and nowhere else of the person's."""
+    built = build(source, kernel=other, in_place=True)
+    assert built.modules == (source / "one.ko",), built.log
+
+
 def test_the_same_bytes_as_in_place(source: Path, kernel: Kernel) -> None:
     assert build(source, kernel=kernel).modules[0].read_bytes() == (
         build(source, kernel=kernel, in_place=True).modules[0].read_bytes()

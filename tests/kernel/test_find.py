@@ -252,7 +252,6 @@ def test_a_file_that_is_no_kernel(tmp_path: Path, cache: Path) -> None:
         ("/nowhere/bzImage", "no such file or directory", "lkm kernel list"),
         ("hots", "no kernel 'hots'", "--kernel host"),
         ("debain", "no kernel 'debain'", "--kernel debian"),
-        ("6.1", "no kernel '6.1' in the cache", "--kernel debian:6.1, or lkm kernel list"),
         ("zzz", "no kernel 'zzz'", "lkm kernel list"),
         ("ubuntu:6.8", "kernels of ubuntu cannot be fetched yet", "unpack its packages"),
         ("debian:a b", "no kernel 'debian:a b'", "lkm kernel list"),
@@ -265,9 +264,9 @@ def test_names_that_mean_nothing(name: str, message: str, hint: str, cache: Path
 
 
 def test_who_named_it_is_said(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = tmp_path / "work/lkm.toml"
+    settings = tmp_path / "project/lkm.toml"
     settings.write_text('kernel = "hots"\n')
-    with pytest.raises(UsageError, match=r"named by .*/work/lkm\.toml"):
+    with pytest.raises(UsageError, match=r"named by .*/project/lkm\.toml"):
         find_kernel()
     monkeypatch.setenv("LKM_KERNEL", "hosst")
     with pytest.raises(UsageError, match=r"'hosst'.*named by LKM_KERNEL"):
@@ -278,7 +277,7 @@ def test_the_default_goes_by_order(
     own: Path, unpacked: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = unpacked()
-    work = tmp_path / "work"
+    work = tmp_path / "project"
     (work / "lkm.toml").write_text('kernel = "../out"\n')  # beside the settings, wherever we are
     (work / "deep/er").mkdir(parents=True)
     assert find_kernel(start=work / "deep/er").build == own
@@ -323,3 +322,9 @@ def test_what_is_damaged_in_the_cache_is_not_there(cache: Path) -> None:
         write(cache / "kernels/debian" / f"6.1.{number}", {"kernel.json": content})
     (cache / "kernels/debian/file").write_text("")
     assert list_kernels() == []
+
+
+def test_a_number_alone_is_a_series_of_debians(cache: Path) -> None:
+    with pytest.raises(MissingError, match=r"^debian:6\.1 is not in the cache") as caught:
+        find_kernel("6.1", fetch=False)
+    assert caught.value.hint == "lkm kernel add debian:6.1"

@@ -20,7 +20,7 @@ def foreign_command(job: Job, argv: Sequence[str], *, directory: Path, levels: i
         toolchain,
         list(argv),
         kernel=job.kernel,
-        writable=[job.place],
+        writable=[job.place, job.mirror.work],  # the source itself where it is built in place
         readable=readable_paths(job, levels),
         cwd=directory,
     )

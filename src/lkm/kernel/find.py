@@ -24,6 +24,7 @@ from lkm.progress import Progress, Silent
 
 HOST = "host"
 _PROVIDERS = ("debian", "ubuntu", "fedora", "arch")
+_SERIES = re.compile(r"\d+\.\d+")
 _PREFIX = re.compile(r"([a-z]+)(?::(.*))?", re.DOTALL)
 
 
@@ -38,8 +39,8 @@ def find_kernel(
     """The kernel `name`, fetched where it is a distribution's that is not in the cache.
 
     `name`: `host` (the running one); `debian:6.1` (newest of the series), `debian:6.1-amd64` (of that
-    flavour), `debian:6.1.0-56-cloud-amd64` (exact), `debian` (the current one); the release of a kernel
-    in the cache; a directory; an image file.  None: `LKM_KERNEL`, else `lkm.toml`, else the running kernel
+    flavour), `debian:6.1.0-56-cloud-amd64` (exact), `debian` (the current one), `6.1` alone; the release
+    of a kernel in the cache; a directory; an image file.  None: `LKM_KERNEL`, else `lkm.toml`, else the running kernel
     where its image and headers can be read, else the newest in the cache, else the distribution's current.
     `start`: where `lkm.toml` is looked for.  `fetch=False` asks no network.  `need_build`: whether modules
     will be built; the compiler the kernel asks for is then fetched where this machine lacks it.
@@ -54,12 +55,17 @@ def find_kernel(
     try:
         found = _find_default(need_build=need_build) if name is None else _find_here(name)
         if found is None:
-            found = _fetch(name or "debian", start, fetch=fetch, need_build=need_build, progress=show)
+            found = _fetch(_provided(name or "debian"), start, fetch=fetch, need_build=need_build, progress=show)
         return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
     except UsageError as error:
         if source:
             raise UsageError(f"{error.message} (named by {source})", hint=error.hint) from error
         raise
+
+
+def _provided(name: str) -> str:
+    """The name with its provider: a number alone is a series of Debian's."""
+    return f"debian:{name}" if _SERIES.match(name) else name
 
 
 def _default_name(start: Path | None) -> tuple[str | None, str]:
@@ -124,6 +130,8 @@ def _find_here(name: str) -> Found | Stored | None:
     for stored in list_stored():
         if stored.kernel.release == name:
             return stored
+    if _SERIES.match(name):
+        return _find_cached("debian", name)
     raise unknown_name(name)
 
 
@@ -134,10 +142,6 @@ def unknown_name(name: str) -> UsageError:
     names = [HOST, *_PROVIDERS]
     for stored in list_stored():
         names += [stored.kernel.name, stored.kernel.release]
-    if re.match(r"\d+\.\d+", name):
-        return UsageError(
-            f"no kernel '{name}' in the cache", hint=f"--kernel debian:{name}, or lkm kernel list"
-        )
     near = get_close_matches(name, names, n=1)
     return UsageError(
         f"no kernel '{name}': not a file, a directory or a kernel in the cache",
@@ -338,9 +342,9 @@ def add_kernel(
     show = progress or Silent()
     match = _PREFIX.fullmatch(name)
     if not match or match[1] not in _PROVIDERS:
-        if re.match(r"\d+\.\d+", name) and not Path(name).exists():
+        if _SERIES.match(name) and not Path(name).exists():
             return add_kernel(
-                f"debian:{name}", start=start, refresh=refresh, need_build=need_build, progress=show
+                _provided(name), start=start, refresh=refresh, need_build=need_build, progress=show
             )
         kernel = find_kernel(name, start=start, need_build=need_build, progress=show)
         if kernel.origin is not Origin.DISTRIBUTION:

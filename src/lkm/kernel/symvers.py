@@ -78,7 +78,7 @@ def read_image_exports(vmlinux: bytes, *, name: str = VMLINUX) -> list[ExportRow
         section = elf.find_section(f"__ksymtab{suffix}")
         if section is None or not section.size:
             continue
-        entries = _entries(memory, section)
+        entries = _entries(memory, section, elf.read_named(section.name) or b"")
         crcs = _numbers(elf, f"__kcrctab{suffix}", "I", len(entries))
         flags = _numbers(elf, "__kflagstab", "B", len(entries)) if not gpl else []
         for number, (symbol, space) in enumerate(entries):
@@ -95,10 +95,9 @@ def _numbers(elf: Elf, section: str, form: str, count: int) -> list[int]:
     return list(struct.unpack_from(f"{elf.order}{count}{form}", data))
 
 
-def _entries(memory: _Memory, section: Section) -> list[tuple[str, str]]:
+def _entries(memory: _Memory, section: Section, data: bytes) -> list[tuple[str, str]]:
     """(name, namespace) of each entry of a table."""
     elf = memory.elf
-    data = elf.read_section(section)
     if len(data) % 12 == 0:
         found = []
         for start in range(0, len(data), 12):

@@ -239,8 +239,8 @@ def test_a_bare_image(tmp_path: Path, cache: Path, fakes: Any) -> None:
 
 
 def test_a_file_that_is_no_kernel(tmp_path: Path, cache: Path) -> None:
-    (tmp_path / "work/notes").write_text("nothing")
-    for name in ("notes", "./notes", str(tmp_path / "work/notes")):
+    (tmp_path / "project/notes").write_text("nothing")
+    for name in ("notes", "./notes", str(tmp_path / "project/notes")):
         with pytest.raises(BadInputError, match="not a kernel image"):
             find_kernel(name)
 

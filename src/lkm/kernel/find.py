@@ -38,12 +38,12 @@ def find_kernel(
 ) -> Kernel:
     """The kernel `name`, fetched where it is a distribution's that is not in the cache.
 
-    `name`: `host` (the running one); `debian:6.1` (newest of the series), `debian:6.1-amd64` (of that
-    flavour), `debian:6.1.0-56-cloud-amd64` (exact), `debian` (the current one), `6.1` alone; the release
-    of a kernel in the cache; a directory; an image file.  None: `LKM_KERNEL`, else `lkm.toml`, else the running kernel
-    where its image and headers can be read, else the newest in the cache, else the distribution's current.
-    `start`: where `lkm.toml` is looked for.  `fetch=False` asks no network.  `need_build`: whether modules
-    will be built; the compiler the kernel asks for is then fetched where this machine lacks it.
+    `name`: `host` (the running one); `debian:6.1`, or `6.1` alone (newest of the series), `debian:6.1-amd64`
+    (of that flavour), `debian:6.1.0-56-cloud-amd64` (exact), `debian` (the current one); the release of a
+    kernel in the cache; a directory; an image file.  None: `LKM_KERNEL`, else `lkm.toml`, else the running
+    kernel where its image and headers can be read, else the newest in the cache, else the distribution's
+    current.  `start`: where `lkm.toml` is looked for.  `fetch=False` asks no network.  `need_build`: whether
+    modules will be built; the compiler the kernel asks for is then fetched where this machine lacks it.
 
     Raises `UsageError` for a name that means nothing here, `MissingError` where something must be fetched
     and cannot be, `BadInputError` for a damaged file or a directory without a kernel.
@@ -55,7 +55,8 @@ def find_kernel(
     try:
         found = _find_default(need_build=need_build) if name is None else _find_here(name)
         if found is None:
-            found = _fetch(_provided(name or "debian"), start, fetch=fetch, need_build=need_build, progress=show)
+            wanted = _provided(name or "debian")
+            found = _fetch(wanted, start, fetch=fetch, need_build=need_build, progress=show)
         return _equipped(found, start, fetch=fetch, need_build=need_build, progress=show)
     except UsageError as error:
         if source:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         OutOfTimeError,
         UsageError,
     )
-    from lkm.guest import Guest, Standby
+    from lkm.guest import Guest, GuestEnded, LoadError, Standby
     from lkm.job import Job, Listener, Outcome, RunResult, run
     from lkm.kbuild import Built, Diagnostic, new_module
     from lkm.kbuild.build import build
@@ -42,7 +42,7 @@ _WHERE = {
         "OutOfTimeError",
         "UsageError",
     ),
-    "guest": ("Guest", "Standby"),
+    "guest": ("Guest", "GuestEnded", "LoadError", "Standby"),
     "kbuild": ("Built", "Diagnostic", "build", "new_module"),
     "kernel": ("Kernel", "Toolchain", "add_kernel", "find_kernel", "list_kernels", "remove_kernel"),
     "klog": ("Record",),
@@ -61,6 +61,7 @@ __all__ = [
     "Kernel",
     "Listener",
     "LkmError",
+    "LoadError",
     "MissingError",
     "Module",
     "OutOfTimeError",

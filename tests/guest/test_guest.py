@@ -58,6 +58,25 @@ def test_a_refused_module_is_a_result(guest: Guest, module: Find, hello: Path) -
     assert "refuses: begins" in caught.value.log.text
 
 
+def test_a_parameter_that_is_not_there_is_told_before(guest: Guest, hello: Path) -> None:
+    for image in (hello, hello.read_bytes()):
+        with (
+            pytest.raises(UsageError, match="hello has no parameter 'mont'") as caught,
+            guest.loaded(image, mont="May"),
+        ):
+            pass
+        assert caught.value.hint == "it has: day, month"
+    assert guest.log().records == ()
+    with guest.loaded(hello, parameters="mont=May", dyndbg="+p") as module:  # as typed: the kernel's to judge
+        assert "unknown parameter 'mont' ignored" in module.log.text
+
+
+def test_a_kernel_by_name(kernel: Kernel, hello: Path) -> None:
+    with Guest(kernel.name) as guest:
+        assert guest.kernel.release == kernel.release
+        assert guest.load(hello).ok
+
+
 def test_parameters_of_each_kind(guest: Guest, module: Find) -> None:
     with guest.loaded(module("tells"), flag=True, text="two words", list=[7, 8], secret=3) as loaded:
         assert "tells: 1 <two words> 2: 7 8" in loaded.log.text

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Self
 
 from lkm.errors import BadInputError, LkmError, MissingError, OutOfTimeError, UsageError
 from lkm.guest.channel import LARGEST, Ask, Say
-from lkm.guest.parameters import build_parameters
+from lkm.guest.parameters import build_parameters, check_names
 from lkm.guest.session import Session
 from lkm.guest.start import Clone, Settings, begin_clone, start_vm
 from lkm.guest.value import ExecResult, LoadedModule, LoadError, Log, Step
+from lkm.kernel.find import given_kernel
 from lkm.klog import Record
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Loaded:
 class Guest:
     """A guest of `kernel`, from the time it is started (`with`, or `start`) to `close`.
 
+    `kernel`: one, or its name, or None for the one that `find_kernel()` gives.
     `memory`: MiB.  `cmdline`: words added to the kernel's command line.  `template`: clone a saved guest
     (made where there is none) instead of booting.  `accelerator`: `tcg` or `kvm`; None: what works here.
     `timeout`: seconds that each call may take.  `on_record` is called with each kernel log record as it
@@ -60,7 +62,7 @@ class Guest:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Kernel | str | None = None,
         *,
         memory: int = 256,
         cpus: int = 1,
@@ -70,7 +72,7 @@ class Guest:
         timeout: float = 30.0,
         on_record: Callable[[Record], None] | None = None,
     ) -> None:
-        self.kernel = kernel
+        self.kernel = kernel = given_kernel(kernel)
         self.release = kernel.release
         self.timeout = timeout
         self._on_record = on_record
@@ -172,11 +174,17 @@ class Guest:
     def loaded(
         self, module: Path | bytes, *, parameters: str = "", name: str | None = None, **values: object
     ) -> Iterator[Loaded]:
-        """A module loaded for the block and unloaded after it.  Raises `LoadError` where it is refused."""
+        """A module loaded for the block and unloaded after it.
+
+        Raises `LoadError` where it is refused, `UsageError` where it has no parameter of a name in `values`
+        (the kernel would only warn).
+        """
         name = name or (_name_in(module) if isinstance(module, bytes) else _name_of(module))
+        image = module if isinstance(module, bytes) else _read_image(module)
+        check_names(name, image, values)
         records = self._running().records
         before = len(records)
-        step = self.load(module, build_parameters(parameters, values))
+        step = self.load(image, build_parameters(parameters, values))
         log = Log(records.since(before))
         if not step.ok:
             raise LoadError(name, step, log)

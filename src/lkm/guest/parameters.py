@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from lkm.errors import UsageError
+
+_PARAMETER = re.compile(rb"\bparmtype=(\w+):")
+# Taken by the kernel for any module (lib/dynamic_debug.c, kernel/module/main.c: unknown_module_param_cb).
+ANY_MODULE = ("dyndbg", "async_probe")
 
 
 def build_parameters(text: str, values: Mapping[str, object]) -> str:
@@ -26,6 +31,18 @@ def build_parameters(text: str, values: Mapping[str, object]) -> str:
             f'{name}="{shown}"' if any(c.isspace() for c in shown) or not shown else f"{name}={shown}"
         )
     return " ".join(words)
+
+
+def check_names(module: str, image: bytes, values: Mapping[str, object]) -> None:
+    """Raises `UsageError` where `image`, the module's file, has no parameter of a name in `values`.
+
+    Each has a string `parmtype=NAME:TYPE` in .modinfo (include/linux/moduleparam.h).
+    """
+    for name in values:
+        if b"parmtype=%b:" % name.encode() not in image and name not in ANY_MODULE:
+            known = sorted(one.decode() for one in _PARAMETER.findall(image))
+            has = f"it has: {', '.join(known)}" if known else "it has none"
+            raise UsageError(f"{module} has no parameter '{name}'", hint=has)
 
 
 def _show(value: object) -> str:

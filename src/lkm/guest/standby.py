@@ -14,6 +14,7 @@ from lkm.guest.guest import Guest
 from lkm.guest.session import Session
 from lkm.guest.start import Settings, start_vm
 from lkm.guest.vm import Vm
+from lkm.kernel.find import given_kernel
 from lkm.klog import Record
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ class Standby:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Kernel | str | None = None,
         *,
         memory: int = 256,
         cpus: int = 1,
         cmdline: str = "",
         accelerator: str | None = None,
     ) -> None:
-        self.kernel = kernel
+        self.kernel = kernel = given_kernel(kernel)
         self._settings = Settings(kernel, memory, cpus, cmdline, True, accelerator)
         self._vm: Vm | None = None
 

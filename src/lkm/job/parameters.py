@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lkm.errors import UsageError
+from lkm.guest.parameters import ANY_MODULE
 
 if TYPE_CHECKING:
     from lkm.module import Module
-
-# Taken by the kernel for any module (lib/dynamic_debug.c, kernel/module/main.c: unknown_module_param_cb).
-_ANY_MODULE = {"dyndbg", "async_probe"}
 
 
 def _same(name: str) -> str:
@@ -64,7 +62,7 @@ def _find_owner(name: str, modules: Sequence[Module]) -> tuple[Module, str]:
 
 
 def _has(module: Module, name: str) -> bool:
-    return name in _ANY_MODULE or any(_same(one.name) == _same(name) for one in module.parameters)
+    return name in ANY_MODULE or any(_same(one.name) == _same(name) for one in module.parameters)
 
 
 def _unknown(name: str, modules: Sequence[Module]) -> UsageError:

@@ -14,6 +14,7 @@ from lkm.guest import End, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
+from lkm.kernel.find import given_kernel
 from lkm.klog import Record
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _END_OUTCOME = {
 def run(
     sources: Sequence[Path | str] | Path | str,
     *,
-    kernel: Kernel,
+    kernel: Kernel | str | None = None,
     parameters: Sequence[str] = (),
     job: Job | None = None,
     listener: Listener | None = None,
@@ -42,16 +43,19 @@ def run(
 ) -> RunResult:
     """Builds, loads, runs, unloads `sources` (module sources or `.ko` files) in a guest of `kernel`.
 
-    `parameters`: `name=value` words.  `standby`: takes its guest, one of the same kernel and settings, where
-    it has one ready.  `begun`: a clone of the job's settings that is on its way already.
+    `kernel`: one, its name, or None for the one that `find_kernel()` gives.  `parameters`: `name=value`
+    words.  `standby`: takes its guest, one of the same kernel and settings, where it has one ready.
+    `begun`: a clone of the job's settings that is on its way already.
 
     Whatever the modules do is the result's outcome; raises `UsageError` for what was asked wrongly,
     `BadInputError` for a file that is no module, `MissingError` for what this machine lacks.
     """
     if isinstance(sources, (str, Path)):
         sources = [sources]
+    paths = [Path(one) for one in sources]
+    kernel = given_kernel(kernel, need_build=not all(map(_is_module, paths)))
     the_run = _Run(kernel, job or Job(), listener or Listener(), standby)
-    return the_run.run(begun, [Path(one) for one in sources], parameters)
+    return the_run.run(begun, paths, parameters)
 
 
 class _Run:
@@ -217,6 +221,11 @@ class _Run:
         )
 
 
+def _is_module(path: Path) -> bool:
+    """Whether it is a module's file, by its name, and nothing to build."""
+    return ".ko" in path.suffixes and not path.is_dir()
+
+
 def iter_modules(
     sources: Sequence[Path], *, kernel: Kernel, jobs: int | None = None
 ) -> Iterator[Built | Path]:
@@ -226,7 +235,7 @@ def iter_modules(
     """
     symbols: list[str] = []  # what sources built so far export, for those after them
     for source in sources:
-        if ".ko" in source.suffixes and not source.is_dir():
+        if _is_module(source):
             if not source.is_file():
                 raise UsageError(f"{source}: there is no such file", hint="lkm build")
             yield source

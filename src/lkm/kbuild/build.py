@@ -19,6 +19,7 @@ from lkm.kbuild.make import check_kernel, parse_make_words
 from lkm.kbuild.mirror import Mirror, mirror_of
 from lkm.kbuild.source import find_source
 from lkm.kbuild.value import Built, How
+from lkm.kernel.find import given_kernel
 from lkm.kernel.value import Kernel
 
 FORMAT = "1"
@@ -27,7 +28,7 @@ FORMAT = "1"
 def build(
     source: Path | str,
     *,
-    kernel: Kernel,
+    kernel: Kernel | str | None = None,
     jobs: int | None = None,
     in_place: bool = False,
     make_words: Sequence[str] = (),
@@ -39,7 +40,8 @@ def build(
     """Builds the modules of `source` (a directory with a Kbuild file, or one C file) for `kernel`.
 
     The work is done in the cache, by the kernel's own Kbuild; `source` is only read, or with `in_place`
-    written as make by hand would.  `jobs`: how many compilers at once (default: one a processor).
+    written as make by hand would.  `kernel`: one, its name, or None for the one that `find_kernel()` gives.
+    `jobs`: how many compilers at once (default: one a processor).
     `make_words`: settings for Kbuild as on make's command line (`W=1`, `KCFLAGS=-DDEBUG`).  `on_line` gets
     each line the tools say as it comes.  `timeout` is in seconds.  `clean` forgets what was built before.
     `compile_commands` puts compile_commands.json into the source too, for editors.
@@ -49,6 +51,7 @@ def build(
     missing, `UsageError` for a bad make word, `OutOfTimeError`.
     """
     start = time.monotonic()
+    kernel = given_kernel(kernel, need_build=True)
     job = _job(
         source,
         kernel,

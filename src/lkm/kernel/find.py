@@ -64,6 +64,11 @@ def find_kernel(
         raise
 
 
+def given_kernel(kernel: Kernel | str | None, *, need_build: bool = False) -> Kernel:
+    """A kernel as a function of the library is given it: one, its name, or None for the default."""
+    return kernel if isinstance(kernel, Kernel) else find_kernel(kernel, need_build=need_build)
+
+
 def _provided(name: str) -> str:
     """The name with its provider: a number alone is a series of Debian's."""
     return f"debian:{name}" if _SERIES.match(name) else name

@@ -28,7 +28,10 @@ def test_reads_sections_symbols_and_relocations_of_every_form(bits: int, little:
     text = elf.find_section(".text")
     assert text is not None
     assert elf.read_section(text) == b"\x90" * 12
-    assert elf.read_named(".bss") == bytes(40)
+    bss = elf.find_section(".bss")
+    assert bss is not None and elf.read_section(bss) == bytes(40)
+    with pytest.raises(BadInputError, match="40 bytes and has none in the file"):
+        elf.read_named(".bss")
     assert elf.read_named(".absent") is None
     begin, printk, maybe = elf.symbols[1:]
     assert (begin.name, begin.section, begin.value, begin.size, begin.type) == ("begin", 1, 4, 8, 2)

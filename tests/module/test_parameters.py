@@ -119,6 +119,30 @@ def test_defaults_bounds_and_permissions(bits: int, little: bool, rela: bool) ->
     assert (own.kind, own.type, own.default, own.hardware) == ("", "int", 7, True)
 
 
+@pytest.mark.parametrize(("bits", "little", "rela"), FORMS)
+def test_hundreds_of_parameters(bits: int, little: bool, rela: bool) -> None:
+    order, size, row, many = "<" if little else ">", bits // 8, 40 if bits == 64 else 20, 500
+    table, links = bytearray(row * many), []
+    for number in range(many):
+        for at, symbol, addend in ((0, 1, 8 * number), (2 * size, 2, 0), (row - size, 3, 4 * number)):
+            links.append((row * number + at, 1, symbol, addend))
+            if not rela:
+                struct.pack_into(order + ("Q" if bits == 64 else "I"), table, row * number + at, addend)
+    data = build_module(
+        pieces=[
+            Piece("__param", bytes(table), relocations=links),
+            Piece(".rodata", b"".join((b"p%d" % number).ljust(8, b"\0") for number in range(many))),
+            Piece(".data", struct.pack(f"{order}{many}i", *range(many)), flags=3),
+        ],
+        names=[
+            Name("texts", ".rodata", binding=0), Name("param_ops_int"), Name("numbers", ".data", binding=0)
+        ],
+        bits=bits, little=little, rela=rela,
+    )  # fmt: skip
+    found = read_parameters(parse_elf(data), ())
+    assert [(one.name, one.default) for one in found] == [(f"p{number}", number) for number in range(many)]
+
+
 def test_what_cannot_be_known_is_said_to_be_unknown() -> None:
     data = build_module(
         information=["parmtype=far:int"],

@@ -93,8 +93,13 @@ class Elf:
         return self.source.read(section.offset, section.size, f"section {section.name}")
 
     def read_named(self, name: str) -> bytes | None:
-        """The bytes of the first section of that name, or None where there is none."""
+        """The bytes of the first section of that name, or None where there is none.
+
+        Raises `BadInputError` also where the section has a size but no bytes in the file (NOBITS).
+        """
         section = self.find_section(name)
+        if section is not None and section.type == SHT_NOBITS and section.size:
+            raise self._bad(f"section {name} claims {section.size} bytes and has none in the file")
         return None if section is None else self.read_section(section)
 
     @cached_property

@@ -81,7 +81,7 @@ def _read_entries(elf: Elf, pointers: Pointers) -> list[_Entry]:
         return []
     size = pointers.size
     row = 40 if size == 8 else 20
-    data = elf.read_section(section)
+    data = elf.read_named("__param") or b""
     entries = []
     for start in range(0, len(data) - row + 1, row):
         base = Place("", section.index, start)

@@ -10,6 +10,7 @@ from lkm.elf import Elf
 from lkm.elf.number import SHN_ABS, SHN_UNDEF, SHT_NOBITS, SHT_REL, SHT_RELA, Machine
 
 _LONGEST_TEXT = 1 << 16
+_FEW = 256  # look-ups in one section that are searched for
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Pointers:
         self._word = elf.order + ("Q" if self.size == 8 else "I")
         self._data: dict[int, bytes | None] = {}
         self._tables: dict[int, list[tuple[bytes, bool]]] = {}
+        self._asked: dict[int, int] = {}
+        self._rows: dict[int, dict[bytes, tuple[bytes, int, bool]]] = {}
 
     def read(self, place: Place, size: int) -> bytes | None:
         """`size` bytes at a place of this module; None where it has not that many."""
@@ -75,22 +78,44 @@ class Pointers:
     def _relocation(self, place: Place) -> tuple[int, int] | None:
         """(symbol index, addend) of the relocation for the word at `place`."""
         key = struct.pack(self._word, place.offset & ((1 << 8 * self.size) - 1))
-        for data, rela in self._relocations_of(place.section):
-            row_size = self.size * (3 if rela else 2)
+        found = self._find_row(place.section, key)
+        if found is None:
+            return None
+        data, at, rela = found
+        (info,) = struct.unpack_from(self._word, data, at + self.size)
+        if rela:
+            signed = self.elf.order + ("q" if self.size == 8 else "i")
+            (addend,) = struct.unpack_from(signed, data, at + 2 * self.size)
+        else:
+            raw = self.read(place, self.size)
+            addend = struct.unpack(self._word, raw)[0] if raw else 0
+        return self._symbol_index(info), addend
+
+    def _find_row(self, section: int, key: bytes) -> tuple[bytes, int, bool] | None:
+        """(table, offset in it, whether it is RELA) of the first row whose first word is `key`.
+
+        The few rows that are asked for are searched as bytes; where more are, all are taken apart once.
+        """
+        asked = self._asked[section] = self._asked.get(section, 0) + 1
+        if asked > _FEW:
+            if section not in self._rows:
+                self._rows[section] = {
+                    data[at : at + self.size]: (data, at, rela)
+                    for data, rela in reversed(self._relocations_of(section))
+                    for at in reversed(range(0, len(data) - self._row_size(rela) + 1, self._row_size(rela)))
+                }
+            return self._rows[section].get(key)
+        for data, rela in self._relocations_of(section):
+            row_size = self._row_size(rela)
             at = data.find(key)
             while at >= 0 and at % row_size:
                 at = data.find(key, at + 1)
-            if at < 0 or at + row_size > len(data):
-                continue
-            (info,) = struct.unpack_from(self._word, data, at + self.size)
-            if rela:
-                signed = self.elf.order + ("q" if self.size == 8 else "i")
-                (addend,) = struct.unpack_from(signed, data, at + 2 * self.size)
-            else:
-                raw = self.read(place, self.size)
-                addend = struct.unpack(self._word, raw)[0] if raw else 0
-            return self._symbol_index(info), addend
+            if at >= 0 and at + row_size <= len(data):
+                return data, at, rela
         return None
+
+    def _row_size(self, rela: bool) -> int:
+        return self.size * (3 if rela else 2)
 
     def _symbol_index(self, info: int) -> int:
         header = self.elf.header

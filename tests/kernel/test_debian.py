@@ -120,6 +120,14 @@ def test_without_headers_it_can_only_boot(archive: Any) -> None:
     assert find_kernel().can_build
 
 
+def test_an_archive_that_cannot_be_asked_hides_no_other(archive: Any) -> None:
+    for path in (archive.root / "dists/trixie/main/binary-amd64").iterdir():
+        path.unlink()
+    assert find_kernel("debian:7.3").release == SPLIT  # of a suite after it
+    with pytest.raises(UsageError, match=r"Debian has no kernel '6\.2'; trixie could not be asked: "):
+        find_kernel("debian:6.2")
+
+
 def test_unknown(archive: Any) -> None:
     with pytest.raises(UsageError, match=r"Debian has no kernel '6\.2'"):
         find_kernel("debian:6.2")

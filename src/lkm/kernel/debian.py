@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -146,11 +146,23 @@ class Debian:
 
     def list_offers(self, *, refresh: bool, progress: Progress) -> list[Offer]:
         """The kernels of all suites."""
-        return [
-            offer
-            for suite in self.suites()
-            for offer in self.offers(suite, refresh=refresh, progress=progress)
-        ]
+        each = self._each(self.suites(), {}, refresh=refresh, progress=progress)
+        return [offer for offers in each for offer in offers]
+
+    def _each(
+        self, suites: Sequence[Suite], unread: dict[str, MissingError], *, refresh: bool, progress: Progress
+    ) -> Iterator[list[Offer]]:
+        """What each suite has; one that cannot be asked is noted in `unread`, unless none can."""
+        for suite in suites:
+            try:
+                offers = self.offers(suite, refresh=refresh, progress=progress)
+            except MissingError as error:
+                unread[suite.name] = error
+                progress.update(f"{suite.name} could not be asked: {error.message}")
+                if len(unread) == len(suites):
+                    raise
+                continue
+            yield offers
 
     def known_names(self) -> list[str]:
         """Releases seen in package lists read before; fetches nothing."""
@@ -174,8 +186,8 @@ class Debian:
             release = read_codename(STABLE)
             suites = [suite for suite in suites if suite.name == release]
         only_boots: Offer | None = None
-        for suite in suites:
-            offers = self.offers(suite, refresh=refresh, progress=progress)
+        unread: dict[str, MissingError] = {}
+        for offers in self._each(suites, unread, refresh=refresh, progress=progress):
             offer = choose_offer(offers, "" if named else words)
             if offer is not None and (offer.can_build or not need_build):
                 return offer
@@ -186,7 +198,8 @@ class Debian:
                 "nothing can be built against it",
                 hint=f"--kernel {self.name}:{'.'.join(only_boots.release.split('.')[:2])}",
             )
-        raise UsageError(f"Debian has no kernel '{words}'", hint=_near(words, self.known_names()))
+        but = "".join(f"; {name} could not be asked: {error.message}" for name, error in unread.items())
+        raise UsageError(f"Debian has no kernel '{words}'{but}", hint=_near(words, self.known_names()))
 
     def fetch(self, offer: Offer, *, progress: Progress) -> Stored:
         """Fetches a kernel into the cache, unless it is there; it appears whole or not at all."""

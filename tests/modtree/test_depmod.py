@@ -13,6 +13,7 @@ import pytest
 from tree_builder import RELEASE, add_module, module_bytes, modules_dir, writable_copy
 
 from lkm import process
+from lkm.cli import run_command
 from lkm.errors import BadInputError
 from lkm.modtree.depmod import DepmodResult, is_up_to_date, run_depmod
 from lkm.modtree.graph import build_graph
@@ -196,6 +197,53 @@ def test_symbolic_links(tree: Path, tmp_path: Path) -> None:
     (tree / "build").symlink_to(tmp_path)
     assert_as_kmod(tmp_path, tree)
     assert "weak/linked.ko: kernel/sub/middle.ko.xz kernel/base.ko" in (tree / "modules.dep").read_text()
+
+
+@needs_kmod
+def test_only_the_files_that_are_named(tree: Path, tmp_path: Path) -> None:
+    outside = add_module(tmp_path, "elsewhere/far.ko", module_bytes("far", imports=["b_one"]))
+    files = [tree / "kernel/base.ko", tree / "kernel/sub/middle.ko.xz", outside]
+    (tmp_path / "conf").write_text("exclude base.ko\n")
+    kmod_files(tmp_path, *map(str, files))
+    theirs = contents(tree)
+    assert run_command(["depmod", "-b", str(tmp_path), RELEASE, *map(str, files)]) == 0
+    ours = contents(tree)
+    assert {name: ours[name] for name in theirs} == theirs
+    assert (tree / "modules.dep").read_text().count("\n") == 3
+    # A run for all afterwards knows that the files are not those of a run for all.
+    assert run_command(["depmod", "-b", str(tmp_path), RELEASE]) == 0
+    assert "other.ko" in (tree / "modules.dep").read_text()
+
+
+def kmod_files(root: Path, *words: str) -> None:
+    subprocess.run([str(DEPMOD), "-b", str(root), RELEASE, *words], check=True)
+
+
+@pytest.mark.parametrize("words", [["kernel/base.ko"], [RELEASE, "base.ko"], [RELEASE, "/nowhere/base.ko"]])
+def test_files_that_cannot_be_looked_at(tree: Path, tmp_path: Path, words: list[str]) -> None:
+    assert run_command(["depmod", "-b", str(tmp_path), *words]) in {1, 2}
+    assert not (tree / "modules.dep").exists()
+
+
+@needs_kmod
+@pytest.mark.parametrize("versions", [True, False])
+def test_a_prefix_of_all_symbols(tmp_path: Path, versions: bool) -> None:
+    directory = modules_dir(tmp_path)
+    for name, exports, imports in (
+        ("one", ["_a", "b"], []), ("two", ["_c"], ["_a", "_b"]), ("three", [], ["c", "_c", "__a", "a"]),
+        ("four", ["_d"], []), ("five", [], ["_d", "_a", "_c"]), ("six", [], ["_b"]),
+    ):  # fmt: skip
+        data = module_bytes(name, exports=exports, imports=imports, versions=versions)
+        add_module(directory, f"kernel/{name}.ko", data)
+    order = [f"kernel/{name}.ko\n" for name in ("one", "two", "three", "four", "five", "six")]
+    (directory / "modules.order").write_text("".join(order))
+    kmod_depmod(tmp_path, "-P", "_")
+    theirs = contents(directory)
+    assert run_command(["depmod", "-b", str(tmp_path), "-P", "_", RELEASE]) == 0
+    ours = contents(directory)
+    assert {name: ours[name] for name in theirs} == theirs
+    kmod_depmod(tmp_path)
+    assert contents(directory)["modules.dep"] != theirs["modules.dep"]
 
 
 @needs_kmod

@@ -19,8 +19,7 @@ def _path(*, directory: bool = False) -> click.Path:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("version", required=False)
-@click.argument("files", nargs=-1, type=_path())
+@click.argument("words", nargs=-1, metavar="[VERSION] [FILE]...")
 @click.option("-a", "--all", "_all", is_flag=True, expose_value=False, help="All modules (the default).")
 @click.option("-A", "--quick", is_flag=True, help="Only if a module is newer than modules.dep.")
 @click.option(
@@ -36,6 +35,7 @@ def _path(*, directory: bool = False) -> click.Path:
     metavar="PATH",
     help="In place of depmod.d; may be repeated.",
 )
+@click.option("-P", "--symbol-prefix", "prefix", metavar="LETTER", help="What begins each symbol's name.")
 @click.option("-e", "--errsyms", is_flag=True, help="Report symbols that nothing defines; with -E or -F.")
 @click.option("-E", "--symvers", type=_path(), metavar="FILE", help="The kernel's Module.symvers.")
 @click.option("-F", "--filesyms", type=_path(), metavar="FILE", help="The kernel's System.map.")
@@ -46,9 +46,9 @@ def _path(*, directory: bool = False) -> click.Path:
 @click.option("--full", is_flag=True, help="Read every module again, and write every file.")
 @json_option
 def command(
-    version: str | None,
+    words: tuple[str, ...],
     *,
-    files: tuple[Path, ...],
+    prefix: str | None,
     quick: bool,
     base: Path | None,
     place: str | None,
@@ -64,20 +64,18 @@ def command(
 ) -> None:
     """Writes modules.dep, modules.alias, modules.symbols and the rest, as depmod does.
 
-    VERSION is the kernel's release, by default the running one. Only modules that were changed since
-    the last time are read, and only files that come out different are written.
+    VERSION is the kernel's release, by default the running one. With FILEs (absolute) only these modules
+    are looked at. Otherwise only modules that were changed since the last time are read, and only files
+    that come out different are written.
 
     \b
     lkm depmod -b DIR 6.1.0-56-amd64
     lkm depmod -n -e -F System.map 6.1.0-56-amd64
     """
-    release = version or os.uname().release
-    if not re.match(r"\d+\.\d+", release):
-        raise UsageError(f"'{release}' is not a kernel version", hint="lkm depmod 6.1.0-56-amd64")
-    if files:
-        raise UsageError(
-            "single files are not supported: all modules are looked at", hint=f"lkm depmod {release}"
-        )
+    release, files = _split(words)
+    if prefix is not None and len(prefix) != 1:
+        raise UsageError(f"-P takes a single letter, not '{prefix}'", hint="-P _")
+    start = (prefix or "").encode("utf-8", "surrogateescape")
     if errsyms and not (symvers or filesyms):
         raise UsageError("-e needs -E or -F", hint="-e -F System.map")
     directory = _modules_dir(base or Path("/"), place, release, must=True)
@@ -94,12 +92,16 @@ def command(
         from lkm.modtree.tree import read_tree
 
         problems: list[Exception] = []
-        tree, _ = read_tree(directory, read_depmod_config(release, paths), bad=problems.append)
-        graph = build_graph(tree)
+        tree, _ = read_tree(directory, read_depmod_config(release, paths), bad=problems.append, files=files)
+        graph = build_graph(tree, prefix=start)
         if errsyms:
             from lkm.modtree.undefined import find_unmet, read_map_exports, read_symvers_crcs
 
-            known = read_symvers_crcs(symvers) if symvers else read_map_exports(filesyms or Path())
+            if symvers:
+                known = read_symvers_crcs(symvers)
+            else:
+                exports = read_map_exports(filesyms or Path())
+                known = {name.removeprefix(start): crc for name, crc in exports.items()}
             for unmet in find_unmet(graph, known, versions=symvers is not None):
                 click.echo(f"warning: {unmet}", err=True)
         if warn:
@@ -111,7 +113,14 @@ def command(
             sys.stdout.buffer.write(depmod_texts(graph))
             return
     result = run_depmod(
-        directory, release=release, output=target, config_paths=paths, index=Index(), full=full
+        directory,
+        release=release,
+        output=target,
+        config_paths=paths,
+        index=Index(),
+        full=full,
+        files=files,
+        prefix=start,
     )
     _warn(result.problems)
     if as_json:
@@ -127,6 +136,18 @@ def command(
                 "problems": [error.args[0] for error in result.problems],
             }
         )
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, list[Path]]:
+    """The release, the running one by default, and the files."""
+    release, rest = os.uname().release, words
+    if words and re.match(r"\d+\.\d+", words[0]):
+        release, rest = words[0], words[1:]
+    for word in rest:
+        if not word.startswith("/"):
+            what = f"'{word}' is neither a kernel version nor an absolute path"
+            raise UsageError(what, hint="lkm depmod 6.1.0-56-amd64")
+    return release, [Path(word) for word in rest]
 
 
 def _modules_dir(root: Path, place: str | None, release: str, *, must: bool) -> Path:

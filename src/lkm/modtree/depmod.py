@@ -57,42 +57,49 @@ def run_depmod(
     config_paths: Sequence[Path] | None = None,
     index: Index | None = None,
     full: bool = False,
+    files: Sequence[Path] = (),
+    prefix: bytes = b"",
 ) -> DepmodResult:
     """Writes the `modules.*` files of `modules_dir` into it, or into `output`.
 
     Modules whose size, modification time and inode are as at the last run are not read again, and files
     that would come out the same are not written; the result is that of a full run.  `full` does all
     anew.  `index` keeps what is known (None: nothing is kept).  `release` is what depmod.d rules are
-    matched with (default: the directory's name).
+    matched with (default: the directory's name).  `files`: only these modules, whatever depmod.d says.
+    `prefix`: as in `build_graph`.  With either nothing is taken over and nothing kept.
 
     Raises `BadInputError` where the directory cannot be read or modules need each other in a circle,
     `MissingError` where the files cannot be written.  The old files are then still there.
     """
     config = read_depmod_config(release or modules_dir.name, config_paths)
     target = output or modules_dir
+    if files or prefix:
+        index = None
     place = f"{modules_dir.resolve()}\0{target.resolve()}"
     old = load_state(index, place, modules_dir) if index and not full else None
     problems: list[BadInputError] = []
     usable = old if old is not None and old.config == config else None
-    tree, read = read_tree(modules_dir, config, old=usable.tree if usable else None, bad=problems.append)
+    tree, read = read_tree(
+        modules_dir, config, old=usable.tree if usable else None, bad=problems.append, files=files
+    )
     sources = _stamps(modules_dir, _SOURCES)
     if usable is not None and (usable.sources != sources or usable.files != _stamps(target, usable.files)):
         usable.files = {}  # changed by others: only what was read of the modules is still good
-    graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree)
+    graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree, prefix=prefix)
     if usable is None or graph.needed is not usable.graph.needed:
         graph.check()
     new = State(tree, graph, config, sources=sources)
-    files = _changed(usable, new, target) if usable and usable.files else text.builders(graph)
-    if files:
-        commit_files(target, files, beside=_BESIDE if len(files) > len(_BESIDE) + 2 else ())
+    made = _changed(usable, new, target) if usable and usable.files else text.builders(graph)
+    if made:
+        commit_files(target, made, beside=_BESIDE if len(made) > len(_BESIDE) + 2 else ())
     else:
         os.utime(target / "modules.dep")  # newer than the modules, which is what `depmod -A` looks at
     new.files = _stamps(target, text.builders(graph))
     # What was built whole; what was patched keeps the size it had when it was.
-    new.sizes = {name: stamp[0] for name, stamp in new.files.items() if name in files} | new.sizes
+    new.sizes = {name: stamp[0] for name, stamp in new.files.items() if name in made} | new.sizes
     if index:
         save_state(index, place, new, usable, read)
-    return DepmodResult(modules_dir, tuple(files), len(tree.entries), len(read), tuple(problems))
+    return DepmodResult(modules_dir, tuple(made), len(tree.entries), len(read), tuple(problems))
 
 
 def depmod_texts(graph: Graph) -> bytes:

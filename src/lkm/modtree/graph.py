@@ -29,8 +29,10 @@ class Graph:
         owners: dict[bytes, int] | None,
         needed: list[tuple[int, ...]],
         orders: dict[int, tuple[int, ...]] | None = None,
+        prefix: bytes = b"",
     ) -> None:
         self.tree = tree
+        self._prefix = prefix
         self._owners = owners
         self.needed = needed
         self.orders = orders or {}
@@ -77,7 +79,9 @@ class Graph:
     def _order(self, number: int) -> tuple[int, ...]:
         known = self.orders.get(number)
         if known is None:
-            known = self.orders[number] = _in_order(self.tree, self.owners, number, self.needed[number])
+            known = self.orders[number] = _in_order(
+                self.tree, self.owners, number, self.needed[number], self._prefix
+            )
         return known
 
     @property
@@ -147,22 +151,24 @@ class Graph:
 _NOTHING: frozenset[int] = frozenset()
 
 
-def find_owners(entries: Iterable[Entry]) -> dict[bytes, int]:
-    """The module that exports each name; of several the last one, as for depmod."""
+def find_owners(entries: Iterable[Entry], prefix: bytes = b"") -> dict[bytes, int]:
+    """The module that exports each name, `prefix` taken off; of several the last one, as for depmod."""
     owners: dict[bytes, int] = {}
     for number, entry in enumerate(entries):
         if entry.exports:
             for name in split_texts(entry.exports):
-                owners[name] = number
+                owners[name.removeprefix(prefix)] = number
     return owners
 
 
-def build_graph(tree: Tree) -> Graph:
-    """The graph of a tree."""
-    owners = find_owners(tree.entries)
+def build_graph(tree: Tree, *, prefix: bytes = b"") -> Graph:
+    """The graph of a tree.  `prefix`: what a machine's compiler puts before each symbol (`depmod -P`)."""
+    owners = find_owners(tree.entries, prefix)
+    if prefix:
+        tree = Tree(tree.directory, tree.entries, [name.removeprefix(prefix) for name in tree.names])
     owner_of = [owners.get(name, -1) for name in tree.names]
     needed = [_needed(owner_of, number, entry) for number, entry in enumerate(tree.entries)]
-    return Graph(tree, owners, needed)
+    return Graph(tree, owners, needed, prefix=prefix)
 
 
 def rebuild_graph(tree: Tree, old: Graph) -> Graph:
@@ -207,7 +213,7 @@ def _needed(owner_of: list[int], number: int, entry: Entry) -> tuple[int, ...]:
 
 
 def _in_order(
-    tree: Tree, owners: Mapping[bytes, int], number: int, needs: tuple[int, ...]
+    tree: Tree, owners: Mapping[bytes, int], number: int, needs: tuple[int, ...], prefix: bytes = b""
 ) -> tuple[int, ...]:
     entry = tree.entries[number]
     names: Iterable[bytes] = (tree.names[name] for name in array("I", entry.imports))
@@ -218,7 +224,7 @@ def _in_order(
     wanted = set(needs)
     found: dict[int, None] = {}
     for name in names:
-        owner = owners.get(name, -1)
+        owner = owners.get(name.removeprefix(prefix), -1)
         if owner in wanted:
             found[owner] = None
             if len(found) == len(wanted):

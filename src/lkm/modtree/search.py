@@ -137,6 +137,23 @@ def find_files(modules_dir: Path, config: DepmodConfig) -> list[Found]:
     return sorted(chosen.values())
 
 
+def given_files(modules_dir: Path, files: Iterable[Path]) -> list[Found]:
+    """Module files named one by one, as `find_files` gives them; of one name the first counts.
+
+    Raises `BadInputError` where one is not there.
+    """
+    chosen: dict[str, Found] = {}
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise BadInputError(f"cannot read {file}: {error.strerror}") from error
+        path = str(file.relative_to(modules_dir)) if file.is_relative_to(modules_dir) else str(file)
+        found = Found(path, module_name(file.name), (status.st_size, status.st_mtime_ns, status.st_ino))
+        chosen.setdefault(found.name, found)
+    return sorted(chosen.values())
+
+
 def _walk(root: str, exclude: frozenset[str], outside: bool) -> list[Found]:
     found: list[Found] = []
     cut = 0 if outside else len(root) + 1

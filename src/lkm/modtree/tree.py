@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lkm.errors import BadInputError
 from lkm.modtree.scan import scan_file
-from lkm.modtree.search import DepmodConfig, Found, find_files
+from lkm.modtree.search import DepmodConfig, Found, find_files, given_files
 from lkm.module import module_name
 
 _PADDED = 56  # what a name in `__versions` is padded to
@@ -61,14 +61,16 @@ def read_tree(
     *,
     old: Tree | None = None,
     bad: Callable[[BadInputError], None] | None = None,
+    files: Sequence[Path] = (),
 ) -> tuple[Tree, list[Entry]]:
-    """The modules of a directory, and those of them that had to be read.
+    """The modules of a directory (with `files`, only these), and those of them that had to be read.
 
     What `old` knows of files whose size, modification time and inode are as they were is taken over.
     `bad` is called for a damaged module, which is then there without facts; without it the error is
     raised.  Also raises `BadInputError` where the directory cannot be read.
     """
-    found = sort_files(directory, find_files(directory, config or DepmodConfig()))
+    some = given_files(directory, files) if files else find_files(directory, config or DepmodConfig())
+    found = sort_files(directory, some)
     known = {entry.path: entry for entry in old.entries} if old else {}
     names: Names | None = None
     entries: list[Entry] = []

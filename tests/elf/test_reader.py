@@ -124,3 +124,15 @@ def test_zeros_are_not_made_up_without_bound() -> None:
     elf = parse_elf(build_elf([Piece(".bss", zeros=1 << 40)]), name="bad.ko")
     with pytest.raises(BadInputError, match="claims"):
         elf.read_named(".bss")
+
+
+def test_symbols_by_name_with_names_that_lie_in_longer_ones() -> None:
+    names = [
+        Name("my_init", ".text", 1),
+        Name("init", ".text", 2),
+        Name("init", None),
+        Name("initial", ".text"),
+    ]
+    elf = parse_elf(build_elf([Piece(".text", bytes(9))], names))
+    assert [(one.index, one.value) for one in elf.symbols_named("init")] == [(2, 2), (3, 0)]
+    assert elf.symbols_named("nit") == [] and elf.symbols_named("none") == []

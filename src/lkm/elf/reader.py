@@ -148,6 +148,18 @@ class Elf:
             if row[place] == SHN_UNDEF and row[0]
         )
 
+    def symbols_named(self, name: str) -> list[Symbol]:
+        """The symbols of that name; the others are not taken apart."""
+        data, form, strings, _ = self._symbol_table
+        wanted = name.encode("utf-8", "surrogateescape") + b"\0"
+        offsets = set()
+        at = strings.find(wanted)
+        while at >= 0:  # linkers let a name lie in the end of a longer one
+            offsets.add(at)
+            at = strings.find(wanted, at + 1)
+        rows = enumerate(form.iter_unpack(data)) if offsets else ()
+        return [self._symbol(number, row) for number, row in rows if row[0] in offsets]
+
     def _symbol(self, number: int, row: tuple[int, ...]) -> Symbol:
         if self.header.bits == 64:
             name, info, other, place, value, size = row

@@ -97,12 +97,15 @@ class Layout:
         return sum(part.size for part in self.parts if part.kind in kinds)
 
 
-def read_layout(elf: Elf) -> Layout:
-    """The layout of a module; raises `BadInputError` where the file is cut off or lies."""
-    names = _names_by_section(elf)
+def read_layout(elf: Elf, *, names: bool = True) -> Layout:
+    """The layout of a module; without `names` its parts have no functions and variables.
+
+    Raises `BadInputError` where the file is cut off or lies.
+    """
+    lists = _names_by_section(elf) if names else {}
     parts = []
     for section in elf.sections[1:]:
-        functions, variables = names.get(section.index, ((), ()))
+        functions, variables = lists.get(section.index, ((), ()))
         parts.append(
             Part(section.name, kind_of(section), section.size, section.align or 1, functions, variables)
         )

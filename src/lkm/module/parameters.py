@@ -89,7 +89,7 @@ def _read_entries(elf: Elf, pointers: Pointers) -> list[_Entry]:
         name = pointers.text(place) if place else None
         if not name:
             continue
-        ops_at = replace(base, offset=start + 2 * size)
+        ops_at = base.plus(2 * size)
         permission, flags = struct.unpack_from(elf.order + "HxB", data, start + 3 * size)
         entries.append(
             _Entry(
@@ -98,7 +98,7 @@ def _read_entries(elf: Elf, pointers: Pointers) -> list[_Entry]:
                 *_read_ops(pointers, ops_at),
                 permission,
                 flags,
-                pointers.follow(replace(base, offset=start + row - size)),
+                pointers.follow(base.plus(row - size)),
             )
         )
     return entries
@@ -114,7 +114,7 @@ def _read_ops(pointers: Pointers, at: Place) -> tuple[str, str]:
         return name.removeprefix(_OPS), ""
     if place is None or place.symbol:
         return "", ""
-    get = pointers.symbol_at(replace(place, offset=place.offset + 2 * pointers.size))
+    get = pointers.symbol_at(place.plus(2 * pointers.size))
     return "", get.removeprefix(_GET) if get.startswith(_GET) else ""
 
 
@@ -144,7 +144,7 @@ def _define_string(found: Parameter, at: Place, pointers: Pointers) -> Parameter
         return found
     (length,) = struct.unpack(pointers.elf.order + "I", head)
     found = replace(found, length=length)
-    buffer = pointers.follow(replace(at, offset=at.offset + pointers.size))
+    buffer = pointers.follow(at.plus(pointers.size))
     text = pointers.text(buffer) if buffer else None
     return found if text is None else replace(found, known=True, default=text, shown=text)
 
@@ -157,18 +157,16 @@ def _define_array(found: Parameter, at: Place, pointers: Pointers) -> Parameter:
     most, element_size = struct.unpack(order + "II", head)
 
     def pointer(number: int) -> Place | None:
-        return pointers.follow(replace(at, offset=at.offset + 8 + number * size))
+        return pointers.follow(at.plus(8 + number * size))
 
-    kind, own_get = _read_ops(pointers, replace(at, offset=at.offset + 8 + size))
+    kind, own_get = _read_ops(pointers, at.plus(8 + size))
     kept_as, start, number_at = kind or own_get, pointer(2), pointer(0)
     found = replace(found, count=most, counted=number_at is not None, element=kind)
     if start is None or not 0 < most <= _MOST_ELEMENTS:
         return found
     values = []
     for number in range(most):
-        known, value = _read_value(
-            kept_as, replace(start, offset=start.offset + number * element_size), pointers
-        )
+        known, value = _read_value(kept_as, start.plus(number * element_size), pointers)
         if not known or isinstance(value, tuple):
             return found
         values.append(value)

@@ -21,6 +21,10 @@ class Place:
     section: int
     offset: int
 
+    def plus(self, size: int) -> Place:
+        """The place so many bytes further."""
+        return Place(self.symbol, self.section, self.offset + size)
+
 
 class Pointers:
     """The data of one module, pointers followed through its relocations."""

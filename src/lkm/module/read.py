@@ -157,6 +157,13 @@ class Module:
 
         return read_layout(self.elf)
 
+    @cached_property
+    def sizes(self) -> Layout:
+        """`layout` without functions and variables: thousands of symbols are not looked at."""
+        from lkm.module.layout import read_layout
+
+        return read_layout(self.elf, names=False)
+
     @property
     def gpl_compatible(self) -> bool:
         """Whether it may use symbols exported with EXPORT_SYMBOL_GPL (include/linux/license.h).
@@ -168,8 +175,11 @@ class Module:
     @cached_property
     def starts_and_ends(self) -> tuple[bool, bool]:
         """Whether it has an init and an exit function."""
-        names = {symbol.name for symbol in self.elf.symbols if self._is_real(symbol)}
-        return "init_module" in names, "cleanup_module" in names
+        init, leave = (
+            any(self._is_real(symbol) for symbol in self.elf.symbols_named(name))
+            for name in ("init_module", "cleanup_module")
+        )
+        return init, leave
 
     @property
     def can_unload(self) -> bool:

@@ -116,7 +116,7 @@ def signature_json(signature: Signature | None, verification: Verification | Non
 def info_json(module: Module, *, verification: Verification | None = None) -> dict[str, Any]:
     """The object for one module file."""
     init, leave = module.starts_and_ends
-    layout = module.layout
+    layout = module.sizes
     pre, post = module.softdeps
     return {
         "name": module.name,
@@ -230,7 +230,7 @@ def info_lines(module: Module, *, verification: Verification | None = None) -> l
         if module.values(key):
             lines.append(_row(title, _some(list(module.values(key)))))
     lines += _symbol_lines(module)
-    layout = module.layout
+    layout = module.sizes
     per_cpu = f", {layout.per_cpu} for each CPU" if layout.per_cpu else ""
     lines.append(
         _row(

@@ -17,6 +17,7 @@ FLOORS = [
     {"module"},
     {"modtree"},
     {"kernel"},
+    {"verdict"},
     {"kbuild"},
     {"klog"},
     {"guest"},

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel, Toolchain, add_kernel, find_kernel, list_kernels, remove_kernel
     from lkm.klog import Record
     from lkm.module import Module, read_module
+    from lkm.verdict import Verdict, check
 
 _WHERE = {
     "errors": (
@@ -47,6 +48,7 @@ _WHERE = {
     "kernel": ("Kernel", "Toolchain", "add_kernel", "find_kernel", "list_kernels", "remove_kernel"),
     "klog": ("Record",),
     "module": ("Module", "read_module"),
+    "verdict": ("Verdict", "check"),
     "job": ("Job", "Listener", "Outcome", "RunResult", "run"),
 }
 _PLACE = {name: place for place, names in _WHERE.items() for name in names}
@@ -71,9 +73,11 @@ __all__ = [
     "Standby",
     "Toolchain",
     "UsageError",
+    "Verdict",
     "__version__",
     "add_kernel",
     "build",
+    "check",
     "find_kernel",
     "list_kernels",
     "new_module",

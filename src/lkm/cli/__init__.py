@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "new": ("new:command", "Write a new module that builds and loads at once"),
     "build": ("build:command", "Build a module with the kernel's own Kbuild"),
     "shell": ("shell:command", "A terminal in a guest"),
+    "check": ("check:command", "Will it load? Which check refuses it, and what to do"),
     "info": ("info:command", "All that a .ko says of itself"),
     "params": ("params:command", "A module's parameters; check values for them"),
     "sections": ("sections:command", "What a module's parts cost in memory"),
@@ -39,6 +40,7 @@ _OTHERS_WORDS = {
     "insmod": "run", "modprobe": "run", "rmmod": "run", "load": "run", "unload": "run", "test": "run",
     "modinfo": "info", "make": "build", "compile": "build", "create": "new", "init": "new",
     "boot": "shell", "lsmod": "shell", "kernels": "kernel",
+    "verify": "check", "verdict": "check",
 }  # fmt: skip
 _WITH_PARAMETERS = ("lkm run", "lkm watch", "lkm params", "lkm check")
 

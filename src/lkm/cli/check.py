@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""`lkm check`: will it load?  The verdict before the kernel's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm.cli import common
+from lkm.errors import BadInputError, UsageError
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
+    from lkm.verdict import Verdict
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("words", nargs=-1, required=True, metavar="FILE|DIR... [PARAM=VALUE]...")
+@click.option(
+    "--kernel",
+    "kernels",
+    multiple=True,
+    metavar="NAME",
+    help="The kernel: host, debian:6.1, a directory, an image. Repeatable.",
+)
+@click.option(
+    "--loaded",
+    multiple=True,
+    metavar="NAME",
+    help="Exactly these modules are loaded. Repeatable. Default: what a module needs is loaded first.",
+)
+@click.option("--alone", is_flag=True, help="No other module is loaded.")
+@click.option("--cmdline", default="", metavar="WORDS", help="The kernel's command line.")
+@click.option("--explain", is_flag=True, help="Walk through every check in the kernel's order.")
+@common.json_option
+def command(
+    words: tuple[str, ...],
+    *,
+    kernels: tuple[str, ...],
+    loaded: tuple[str, ...],
+    alone: bool,
+    cmdline: str,
+    explain: bool,
+    as_json: bool,
+) -> int:
+    """Whether a kernel will take a module, and if not: which check refuses it, with what, and what to do.
+
+    Nothing is loaded or started: it is decided from the files. Exit status 1 where a module is refused.
+
+    \b
+    lkm check hello.ko                                  for the kernel lkm would take
+    lkm check build/ --kernel debian:6.1 --kernel debian:6.12
+    lkm check --explain visitor.ko --loaded greeter debug=1
+    """
+    from lkm.kernel import find_kernel
+
+    paths, parameters = _split(words)
+    present = frozenset(name.replace("-", "_") for name in loaded) if loaded or alone else None
+    verdicts: list[Verdict] = []
+    for name in kernels or (None,):
+        with common.progress() as bar:
+            kernel = find_kernel(name, need_build=False, progress=bar)
+        verdicts += _check(paths, parameters, kernel, present=present, cmdline=cmdline)
+    _show(verdicts, explain=explain, as_json=as_json)
+    return int(not all(one.loads for one in verdicts))
+
+
+def _split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    from lkm.cli.words import is_assignment
+    from lkm.modtree import iter_module_files
+
+    paths: list[Path] = []
+    parameters = [word for word in words if is_assignment(word)]
+    for word in words:
+        if is_assignment(word):
+            continue
+        path = Path(word)
+        if path.is_dir():
+            found = sorted(iter_module_files(path))
+            if not found:
+                raise BadInputError(f"{word}: there is no module in this directory", hint=f"lkm build {word}")
+            paths += found
+        elif path.exists():
+            paths.append(path)
+        else:
+            raise UsageError(f"{word}: there is no such file or directory")
+    if not paths:
+        raise UsageError("no module was given", hint="lkm check MODULE.ko")
+    return paths, parameters
+
+
+def _check(
+    paths: Sequence[Path],
+    parameters: Sequence[str],
+    kernel: Kernel,
+    *,
+    present: frozenset[str] | None,
+    cmdline: str,
+) -> list[Verdict]:
+    from lkm.verdict import Situation, check_module, read_ground, read_neighbours
+
+    ground = read_ground(kernel)
+    # All modules of a kernel's own directory are known already.
+    inside = kernel.modules.resolve() if kernel.modules is not None else None
+    others = [path for path in paths if inside is None or inside not in path.resolve().parents]
+    neighbours = read_neighbours(others) if len(paths) > 1 else {}
+    found = []
+    for path in paths:
+        words = tuple(_for_module(parameters, path))
+        found.append(check_module(path, ground, Situation(words, present, cmdline, neighbours)))
+    return found
+
+
+def _for_module(parameters: Sequence[str], path: Path) -> list[str]:
+    """The words for one module: `name=value`, and `module.name=value` where it is that module."""
+    from lkm.module import module_name
+
+    found = []
+    for word in parameters:
+        key, equals, value = word.partition("=")
+        owner, dot, short = key.partition(".")
+        if not dot:
+            found.append(word)
+        elif owner.replace("-", "_") == module_name(path.name):
+            found.append(f"{short}{equals}{value}")
+    return found
+
+
+def _show(verdicts: Sequence[Verdict], *, explain: bool, as_json: bool) -> None:
+    from lkm.show.verdict import SCHEMA, detail_lines, explain_lines, summary_line, verdict_json, verdict_line
+
+    if as_json:
+        rows = [verdict_json(one, explain=explain) for one in verdicts]
+        common.emit_json({"schema": SCHEMA, "check": rows})
+        return
+    for verdict in verdicts:
+        if explain:
+            for line in explain_lines(verdict):
+                click.echo(line)
+        colour = "red" if not verdict.loads else "yellow" if verdict.warnings else "green"
+        click.secho(verdict_line(verdict), fg=colour)
+        if not explain:
+            for line in detail_lines(verdict):
+                click.echo(line)
+    if len(verdicts) > 1:
+        common.note(summary_line(verdicts))

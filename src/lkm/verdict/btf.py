@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's type information (BTF), as far as a verdict needs it.
+
+Layout: include/uapi/linux/btf.h.  `struct btf_header`: u16 magic, u8 version, u8 flags, u32 hdr_len,
+type_off, type_len, str_off, str_len.  `struct btf_type`: u32 name_off, u32 info (vlen 0-15, kind 24-28, flag
+31), u32 size or type; what follows depends on the kind.
+"""
+
+from __future__ import annotations
+
+import struct
+from errno import EINVAL
+
+_ENOTSUPP = 524  # include/linux/errno.h; no errno of user space
+_HEADER = struct.Struct("<HBBIIIII")
+_TYPE = struct.Struct("<III")
+_MAGIC = 0xEB9F
+_STRUCT = 4
+# Bytes that follow a type of each kind: (fixed, for each of vlen).
+_TAIL = {
+    1: (4, 0), 2: (0, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 7: (0, 0), 8: (0, 0), 9: (0, 0),
+    10: (0, 0), 11: (0, 0), 12: (0, 0), 13: (0, 8), 14: (4, 0), 15: (0, 12), 16: (0, 0), 17: (4, 0),
+    18: (0, 0), 19: (0, 12),
+}  # fmt: skip
+
+
+def find_struct_size(data: bytes, name: str) -> int | None:
+    """Bytes of a struct by its name, None where it is not there or a newer kernel's types are in the way."""
+    parts = _split(data)
+    if parts is None:
+        return None
+    types, strings = parts
+    wanted = strings.find(b"\0" + name.encode() + b"\0") + 1
+    if not wanted:
+        return None
+    at = 0
+    while at + 12 <= len(types):
+        name_at, info, size = _TYPE.unpack_from(types, at)
+        kind, count = info >> 24 & 31, info & 0xFFFF
+        if kind == _STRUCT and name_at == wanted:
+            return int(size)
+        if kind not in _TAIL:
+            return None
+        fixed, each = _TAIL[kind]
+        at += 12 + fixed + each * count
+    return None
+
+
+def count_types(data: bytes) -> tuple[int, int] | None:
+    """(types, bytes of names), None where it cannot be read."""
+    parts = _split(data)
+    if parts is None:
+        return None
+    types, strings = parts
+    at = count = 0
+    while at + 12 <= len(types):
+        _, info, _ = _TYPE.unpack_from(types, at)
+        if info >> 24 & 31 not in _TAIL:
+            return None
+        fixed, each = _TAIL[info >> 24 & 31]
+        at += 12 + fixed + each * (info & 0xFFFF)
+        count += 1
+    return count, len(strings)
+
+
+def _split(data: bytes) -> tuple[bytes, bytes] | None:
+    if len(data) < _HEADER.size:
+        return None
+    magic, version, _, size, types_at, types_size, names_at, names_size = _HEADER.unpack_from(data)
+    if magic != _MAGIC or version != 1:
+        return None
+    types = data[size + types_at : size + types_at + types_size]
+    names = data[size + names_at : size + names_at + names_size]
+    return types, names
+
+
+def find_fault(data: bytes, base: tuple[int, int] | None) -> tuple[int, str] | None:
+    """(errno, what is wrong) with a module's types, None where nothing is seen to be.
+
+    `base`: (types, bytes of names) of the kernel's own, which a module's go on from; None where the module
+    brings its base along.  Source: kernel/bpf/btf.c, btf_parse_hdr and btf_check_all_metas.
+    """
+    if len(data) < 8:
+        return EINVAL, f"it has {len(data)} bytes"
+    magic, version, flags, size = struct.unpack_from("<HBBI", data)
+    if len(data) < size:
+        return EINVAL, f"its header claims {size} bytes"
+    if magic != _MAGIC:
+        return EINVAL, f"it begins with 0x{magic:04x}"
+    if version != 1:
+        return _ENOTSUPP, f"it is of version {version}"
+    if flags:
+        return _ENOTSUPP, f"it has the flags 0x{flags:x}"
+    if size < _HEADER.size:
+        return EINVAL, f"its header has {size} bytes"
+    _, _, _, _, types_at, types_size, names_at, names_size = _HEADER.unpack_from(data)
+    if types_at != 0 or types_size != names_at or names_at + names_size != len(data) - size:
+        return EINVAL, "its parts do not fill it"
+    types, names = data[size : size + types_size], data[size + names_at :]
+    # Without types or names of its own it goes on from its base with none.
+    if names and names[-1:] != b"\0":
+        return EINVAL, "its names do not end"
+    return _find_bad_type(types, base[1] + len(names) if base else 1 << 31)
+
+
+def _find_bad_type(types: bytes, names_size: int) -> tuple[int, str] | None:
+    at = 0
+    while at < len(types):
+        if at + 12 > len(types):
+            return EINVAL, "its last type is cut off"
+        name_at, info, _ = _TYPE.unpack_from(types, at)
+        kind = info >> 24 & 31
+        if info & ~0x9F00FFFF or kind not in _TAIL:
+            return EINVAL, f"it holds a type of kind {kind}"
+        if name_at >= names_size:
+            return EINVAL, "a type's name lies outside its names"
+        fixed, each = _TAIL[kind]
+        at += 12 + fixed + each * (info & 0xFFFF)
+    return None if at == len(types) else (EINVAL, "its last type is cut off")

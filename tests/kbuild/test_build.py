@@ -533,30 +533,6 @@ def test_an_error_then_its_mend(source: Path, kernel: Kernel) -> None:
     assert build(source, kernel=kernel).ok
 
 
-def test_an_export_that_stopped_a_build_halfway_has_its_version_again(tmp_path: Path, kernel: Kernel) -> None:
-    """Up to 6.4 a static export is found after the saved command is written and before its versions are."""
-    text = (
-        "#include <linux/module.h>\nint given(void);\nint given(void) {{ return {}; }}\n"
-        "EXPORT_SYMBOL(given);\n{}"
-        'MODULE_DESCRIPTION("x");\nMODULE_LICENSE("GPL");\n'
-    )
-    source = write(tmp_path / "s", {"one.c": text.format(1, ""), "Makefile": "obj-m := one.o\n"})
-    for value in (1, 2):
-        (source / "one.c").write_text(text.format(value, ""))
-        good = build(source, kernel=kernel)
-    assert good.how is How.FAST
-    table = (good.output / "Module.symvers").read_text()
-    assert "\tgiven\t" in table
-    bad = "int other(void);\nstatic int other(void) { return 1; }\nEXPORT_SYMBOL(other);\n"
-    (source / "one.c").write_text(text.format(3, bad))
-    assert not build(source, kernel=kernel).ok
-    (source / "one.c").write_text(text.format(4, ""))
-    mended = build(source, kernel=kernel)
-    assert mended.ok
-    assert mended.diagnostics == ()
-    assert (mended.output / "Module.symvers").read_text() == table
-
-
 def test_a_warning_is_told_as_long_as_it_holds(source: Path, kernel: Kernel) -> None:
     write(source, {"two.c": module("2"), "Makefile": "obj-m := one.o two.o\n"})
     (source / "one.c").write_text(module(head="static int unused_here(void) { return 1; }"))
@@ -571,6 +547,11 @@ def test_a_warning_is_told_as_long_as_it_holds(source: Path, kernel: Kernel) -> 
     for built in builds:
         assert [item.option for item in built.warnings] == ["-Wunused-function"]
         assert built.diagnostics[0].path == source / "one.c"
+
+
+def test_what_a_tool_says_before_make_gives_up_is_the_cause(source: Path, kernel: Kernel) -> None:
+    built = build(source, kernel=kernel, make_words=["KBUILD_EXTRA_SYMBOLS=/nowhere/Module.symvers"])
+    assert [item.text for item in built.errors] == ["/nowhere/Module.symvers: No such file or directory"]
 
 
 def test_a_file_that_is_named_and_not_there(source: Path, kernel: Kernel) -> None:

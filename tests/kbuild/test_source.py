@@ -45,6 +45,18 @@ def test_one_c_file(tmp_path: Path) -> None:
         ({"d/a.c": ""}, "d", "looked for Kbuild and Makefile", "lkm build {}/d/a.c"),
         ({"d/a.mod.c": ""}, "d", "looked for Kbuild and Makefile", "lkm new hello"),
         ({"d/sub/Makefile": "obj-m := a.o"}, "d", "looked for Kbuild", "lkm build {}/d/sub"),
+        (
+            {"d/x/Makefile": "obj-m := a.o", "d/y/Kbuild": "obj-m += b.o", "d/z/Makefile": "all:"},
+            "d",
+            "looked for Kbuild",
+            "lkm build {}/d/x; sources here: x, y",
+        ),
+        (
+            {"d/a.c": "", "d/b.c": "", "d/b.mod.c": ""},
+            "d",
+            "no module source",
+            "write a Makefile that says what they make: obj-m := a.o b.o",
+        ),
         ({"d/Makefile": "all:\n\tcc a.c\n"}, "d", "names no module", "lkm new hello"),
         ({"d/a.txt": ""}, "d/a.txt", "not a module source", ""),
     ],

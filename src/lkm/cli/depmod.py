@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -72,6 +73,7 @@ def command(
     lkm depmod -b DIR 6.1.0-56-amd64
     lkm depmod -n -e -F System.map 6.1.0-56-amd64
     """
+    gc.disable()  # tens of thousands of values, none of them garbage before the end
     release, files = _split(words)
     if prefix is not None and len(prefix) != 1:
         raise UsageError(f"-P takes a single letter, not '{prefix}'", hint="-P _")

@@ -66,10 +66,10 @@ def command(
         else:
             modules.append(part)
     modules = list(plan_load(modules, modules_dir=kernel.modules).paths)
-    with Guest(
-        kernel,
-        **settings._asdict(),
-    ) as guest:
+    guest = Guest(kernel, **settings._asdict())
+    if not guest.begin() and settings.template:
+        Teller().booting(kernel)
+    with guest:
         for path in modules:
             guest.copy_in(path, f"/root/{path.name}")
         common.note(f"{kernel.release} ({guest.accelerator}); exit or Ctrl-D ends it", dim=True)

@@ -16,6 +16,7 @@ from lkm.show.run import outcome_line, parameters_line
 
 if TYPE_CHECKING:
     from lkm.kbuild import Built
+    from lkm.kernel import Kernel
 
 STATUS = {Outcome.OK: 0, Outcome.HANG: 124, Outcome.GUEST_LOST: 128}
 _LEVEL_STYLE = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow"}
@@ -37,6 +38,9 @@ class Teller(Listener):
             click.echo(format_diagnostics(built.diagnostics, color=sys.stderr.isatty()), err=True, nl=False)
         if not built.ok and not built.diagnostics:
             click.echo(built.log, err=True, nl=False)
+
+    def booting(self, kernel: Kernel) -> None:
+        common.note(f"the first guest of {kernel.release}: booting it once, some seconds", dim=True)
 
     def record(self, record: Record) -> None:
         show_record(record)

@@ -113,13 +113,14 @@ class Guest:
         records = self._session.records if self._session else ()
         return self._killed or any(map(_is_oops, records))
 
-    def begin(self, begun: Clone | None = None) -> None:
-        """Starts a clone without waiting for it, so that `start` waits less; nothing where no template is.
+    def begin(self, begun: Clone | None = None) -> bool:
+        """Starts a clone without waiting for it, so that `start` waits less; False where no template is yet.
 
         `begun`: a clone of the same settings that is on its way already.
         """
         if self._session is None and self._begun is None:
             self._begun = begun or begin_clone(self._settings)
+        return self._session is not None or self._begun is not None
 
     def start(self) -> None:
         """Starts it: a clone of the template, or a boot.

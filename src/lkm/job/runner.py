@@ -74,6 +74,7 @@ class _Run:
         self.accelerator = ""
         self.timing = Timing()
         self.hint = ""
+        self.first = False  # no saved guest is there yet
 
     def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
         job = self.job
@@ -88,7 +89,8 @@ class _Run:
         )
         try:
             if self.standby is None or not self.standby.ready:
-                guest.begin(begun)  # it wakes up while modules are built and read
+                # It wakes up while modules are built and read.
+                self.first = not guest.begin(begun) and job.template
             return self._run_in(guest, sources, parameters)
         finally:
             guest.close()
@@ -121,6 +123,8 @@ class _Run:
         began = time.monotonic()
         if self.standby is not None and self.standby.ready:
             guest = self.standby.take(timeout=self.job.timeout, on_record=self._on_record)
+        if self.first:
+            self.listener.booting(self.kernel)
         with guest:
             self.accelerator = guest.accelerator
             self._took(start=began)

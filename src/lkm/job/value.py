@@ -106,6 +106,9 @@ class Listener:
     def built(self, built: Built) -> None:
         """A module source was built, well or not."""
 
+    def booting(self, kernel: Kernel) -> None:
+        """There is no saved guest of that kernel yet: it is booted, once, for some seconds."""
+
     def record(self, record: Record) -> None:
         """The kernel said something."""
 

@@ -50,6 +50,12 @@ _TARGET = re.compile(
 )
 
 
+def is_consequence(line: str) -> bool:
+    """Whether make says no more there than that something failed that was told above."""
+    match = _MAKE.match(line)
+    return match is not None and _CONSEQUENCE.search(match["text"]) is not None
+
+
 def parse_log(
     lines: Iterable[str],
     *,
@@ -180,9 +186,7 @@ class _Parser:
             path = self._real_path(match["path"])
             return self._add(Diagnostic(path, int(match["line"]), 0, Severity.ERROR, match["text"]), "")
         if match := _MAKE.match(line):
-            return bool(_CONSEQUENCE.search(match["text"])) or self._add(
-                self._item("error", match["text"]), ""
-            )
+            return is_consequence(line) or self._add(self._item("error", match["text"]), "")
         if match := _DRIVER.match(line):
             return self._add(self._item(match["severity"], match["text"]))
         if match := _LINKER_AT.match(line):

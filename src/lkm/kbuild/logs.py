@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from lkm import process
-from lkm.kbuild.diagnostics import parse_log
+from lkm.kbuild.diagnostics import is_consequence, parse_log
 from lkm.kbuild.job import Job
 from lkm.kbuild.source import find_kbuild_file
 from lkm.kbuild.value import Diagnostic, Severity, Targets, flatten
@@ -22,8 +22,9 @@ def parse_result(job: Job, result: process.Result) -> Targets:
     targets[""] = [_place_missing(job, item) for item in targets.get("", [])]
     failed = result.status != 0
     if failed and not any(item.severity is Severity.ERROR for item in flatten(targets)):
-        last = [line.strip() for line in lines if line.strip()][-3:]
-        text = "; ".join(last) or f"make ended with status {result.status}"
+        # Neither what Kbuild does (`  MODPOST …`) nor what make then gives up.
+        said = [line for line in lines if line.strip() and line[0] != " " and not is_consequence(line)]
+        text = "; ".join(said[-3:]) or f"make ended with status {result.status}"
         targets.setdefault("", []).append(Diagnostic(None, 0, 0, Severity.ERROR, text))
     return targets
 

@@ -12,6 +12,7 @@ from lkm.errors import BadInputError
 # Documentation/kbuild/modules.rst, "Kbuild File Naming": Kbuild is preferred to Makefile.
 KBUILD_NAMES = ("Kbuild", "Makefile")
 _NAMES_MODULES = re.compile(r"\bobj-|^\s*-?include\b|\$\(eval\b", re.MULTILINE)
+_SHOWN = 6  # names in a hint
 _MAX_KBUILD_FILE = 1 << 20
 
 
@@ -66,19 +67,29 @@ def _check_directory(source: Path, given: Path) -> None:
 
 
 def _near_hint(source: Path, given: Path) -> str:
-    """What the person may have meant: a directory below that is a module source, or a lone C file."""
+    """What the person may have meant: a directory below that is a module source, or C files without more."""
     try:
         entries = sorted(source.iterdir())
     except OSError:
         entries = []
-    for entry in entries:
-        kbuild = find_kbuild_file(entry) if entry.is_dir() and not entry.name.startswith(".") else None
-        if kbuild is not None and b"obj-m" in kbuild.read_bytes()[:_MAX_KBUILD_FILE]:
-            return f"lkm build {given / entry.name}"
-    for entry in entries:
-        if entry.suffix == ".c" and not entry.name.endswith(".mod.c"):
-            return f"lkm build {given / entry.name}"
-    return "lkm new hello"
+    below = [one for one in entries if not one.name.startswith(".") and one.is_dir() and _is_source(one)]
+    if below:
+        names = ", ".join(one.name for one in below[:_SHOWN])
+        more = f" and {len(below) - _SHOWN} more" if len(below) > _SHOWN else ""
+        return f"lkm build {given / below[0].name}" + (f"; sources here: {names}{more}" if below[1:] else "")
+    files = [one for one in entries if one.suffix == ".c" and not one.name.endswith(".mod.c")]
+    if len(files) > 1:
+        objects = " ".join(f"{one.stem}.o" for one in files)
+        return f"write a Makefile that says what they make: obj-m := {objects}"
+    return f"lkm build {given / files[0].name}" if files else "lkm new hello"
+
+
+def _is_source(directory: Path) -> bool:
+    kbuild = find_kbuild_file(directory)
+    try:
+        return kbuild is not None and b"obj-m" in kbuild.read_bytes()[:_MAX_KBUILD_FILE]
+    except OSError:
+        return False
 
 
 def _new_hint(given: Path) -> str:

@@ -19,7 +19,7 @@ from lkm.modtree.index import Index
 from lkm.modtree.patch import patch_trie
 from lkm.modtree.search import DepmodConfig, read_depmod_config
 from lkm.modtree.state import Stamp, State, load_state, save_state
-from lkm.modtree.tree import read_tree
+from lkm.modtree.tree import Entry, read_tree
 from lkm.modtree.trie import read_trie
 
 # What else of the directory the files are made from.
@@ -79,10 +79,15 @@ def run_depmod(
     old = load_state(index, place, modules_dir) if index and not full else None
     problems: list[BadInputError] = []
     usable = old if old is not None and old.config == config else None
-    tree, read = read_tree(
-        modules_dir, config, old=usable.tree if usable else None, bad=problems.append, files=files
-    )
     sources = _stamps(modules_dir, _SOURCES)
+    tree, read = read_tree(
+        modules_dir,
+        config,
+        old=usable.tree if usable else None,
+        same_order=usable is not None and usable.sources == sources,
+        bad=problems.append,
+        files=files,
+    )
     if usable is not None and (usable.sources != sources or usable.files != _stamps(target, usable.files)):
         usable.files = {}  # changed by others: only what was read of the modules is still good
     graph = rebuild_graph(tree, usable.graph) if usable else build_graph(tree, prefix=prefix)
@@ -135,13 +140,14 @@ def _changed(old: State, new: State, target: Path) -> dict[str, Maker]:
     files: dict[str, Maker] = {}
     pairs = [(one, two) for one, two in zip(before, after, strict=True) if one is not two]
     if any(one.aliases != two.aliases for one, two in pairs):
-        files["modules.alias"] = make["modules.alias"]
+        files["modules.alias"] = _spliced(target / "modules.alias", new, pairs)
         numbers = [
             number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two
         ]
         gone, come = (list(text.alias_entries(tree, numbers)) for tree in (old.tree, new.tree))
         files["modules.alias.bin"] = _patched(target / "modules.alias.bin", new, gone, come)
-        files["modules.devname"] = make["modules.devname"]
+        if any(text.has_device(one) or text.has_device(two) for one, two in pairs):
+            files["modules.devname"] = make["modules.devname"]
     for name, field_name in (("modules.softdep", "softdeps"), ("modules.weakdep", "weakdeps")):
         if any(getattr(one, field_name) != getattr(two, field_name) for one, two in pairs):
             files[name] = make[name]
@@ -153,6 +159,17 @@ def _changed(old: State, new: State, target: Path) -> dict[str, Maker]:
         for name in ("modules.dep", "modules.dep.bin"):
             files[name] = make[name]
     return files
+
+
+def _spliced(path: Path, new: State, pairs: list[tuple[Entry, Entry]]) -> Maker:
+    """`modules.alias` with the lines of some modules in the place of those they had."""
+    data = path.read_bytes()
+    for one, two in pairs:
+        before, after = text.alias_lines(one), text.alias_lines(two)
+        if not before or data.count(before) != 1:
+            return text.builders(new.graph)[path.name]
+        data = data.replace(before, after)
+    return lambda: data
 
 
 Key = tuple[bytes, int, bytes]

@@ -22,7 +22,7 @@ from lkm.modtree.search import DepmodConfig
 from lkm.modtree.tree import Entry, Tree, read_tree
 
 # Raised by one whenever what is kept, or how, changes.
-FORMAT = 4
+FORMAT = 5
 _WAIT = 10.0  # seconds for another process that writes
 
 _TABLES = """

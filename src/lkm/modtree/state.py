@@ -14,7 +14,7 @@ from typing import Any
 
 from lkm.modtree.graph import Graph
 from lkm.modtree.index import Index, pack_tree, unpack_tree
-from lkm.modtree.search import DepmodConfig
+from lkm.modtree.search import DepmodConfig, Walked
 from lkm.modtree.tree import Entry, Tree
 
 _MOST_BESIDE = 100  # modules
@@ -70,6 +70,7 @@ def save_state(index: Index, place: str, state: State, old: State | None, read: 
             state.files,
             state.sources,
             state.sizes,
+            _pack_walked(state),
         ),
     )
 
@@ -79,7 +80,7 @@ def load_state(index: Index, place: str, modules_dir: Path) -> State | None:
     found: Any = index.load(place, "depmod")
     if found is None:
         return None
-    base, beside, names, needed, orders, plain, files, sources, sizes = found
+    base, beside, names, needed, orders, plain, files, sources, sizes, walked = found
     packed = index.load(place, "depmod-tree", base)
     if packed is None:
         return None
@@ -88,7 +89,16 @@ def load_state(index: Index, place: str, modules_dir: Path) -> State | None:
     if changed:
         entries = [changed.get(entry.path, entry) for entry in tree.entries]
         tree = Tree(modules_dir, entries, names.split(b"\0"))
+    if walked is not None:
+        top, times = walked
+        tree.walked = Walked([(entry.path, entry.stamp) for entry in tree.entries], top, times)
     search, overrides, external, exclude = plain
     config = DepmodConfig(search, overrides, external, frozenset(exclude))
     graph = Graph(tree, None, needed, orders)
     return State(tree, graph, config, files, sources, sizes, base, changed)
+
+
+def _pack_walked(state: State) -> tuple[object, ...] | None:
+    """Without the files: they are the tree's."""
+    walked = state.tree.walked
+    return None if walked is None else (walked.top, walked.times)

@@ -15,7 +15,7 @@ from lkm.modtree.builtin import read_built_in_information
 from lkm.modtree.find import fold_name
 from lkm.modtree.graph import Graph
 from lkm.modtree.scan import split_texts
-from lkm.modtree.tree import Tree
+from lkm.modtree.tree import Entry, Tree
 from lkm.modtree.trie import build_trie
 from lkm.module import module_name
 
@@ -74,22 +74,29 @@ def build_dep_index(graph: Graph) -> bytes:
     )
 
 
-def _lines(tree: Tree, head: bytes, word: bytes, field: str, *, value_first: bool) -> bytes:
+def _lines(tree: Tree, head: bytes, word: bytes, field: str) -> bytes:
     out = [head]
     for entry in tree.entries:
         joined = getattr(entry, field)
         if joined:
-            name = _name(entry.name)
-            before, after = (word, b" " + name + b"\n") if value_first else (word + name + b" ", b"\n")
-            out += [before + value + after for value in split_texts(joined)]
+            before = word + _name(entry.name) + b" "
+            out += [before + value + b"\n" for value in split_texts(joined)]
     return b"".join(out)
+
+
+def alias_lines(entry: Entry) -> bytes:
+    """A module's part of `modules.alias`."""
+    if not entry.aliases:
+        return b""
+    # Each alias but the last is followed by the end of its own line and the beginning of the next.
+    after = b" " + _name(entry.name) + b"\n"
+    return b"alias " + entry.aliases[:-1].replace(b"\0", after + b"alias ") + after
 
 
 def build_aliases(tree: Tree) -> bytes:
     """`modules.alias`."""
-    return _lines(
-        tree, b"# Aliases extracted from modules themselves.\n", b"alias ", "aliases", value_first=True
-    )
+    head = b"# Aliases extracted from modules themselves.\n"
+    return b"".join([head, *map(alias_lines, tree.entries)])
 
 
 def build_alias_index(tree: Tree) -> bytes:
@@ -118,13 +125,13 @@ def alias_entries(tree: Tree, numbers: Iterable[int] | None = None) -> Iterator[
 def build_softdeps(tree: Tree) -> bytes:
     """`modules.softdep`."""
     head = b"# Soft dependencies extracted from modules themselves.\n"
-    return _lines(tree, head, b"softdep ", "softdeps", value_first=False)
+    return _lines(tree, head, b"softdep ", "softdeps")
 
 
 def build_weakdeps(tree: Tree) -> bytes:
     """`modules.weakdep` (kmod 33 and later)."""
     head = b"# Weak dependencies extracted from modules themselves.\n"
-    return _lines(tree, head, b"weakdep ", "weakdeps", value_first=False)
+    return _lines(tree, head, b"weakdep ", "weakdeps")
 
 
 def build_symbols(graph: Graph) -> bytes:
@@ -140,11 +147,16 @@ def build_symbol_index(graph: Graph) -> bytes:
     return build_trie((b"symbol:" + symbol, owner, names[owner]) for symbol, owner in graph.owners.items())
 
 
+def has_device(entry: Entry) -> bool:
+    """Whether a module may have a line in `modules.devname`."""
+    return _DEVNAME in entry.aliases
+
+
 def build_devnames(tree: Tree) -> bytes:
     """`modules.devname`: modules that are to be loaded when their device node is opened."""
     lines = []
     for entry in tree.entries:
-        if _DEVNAME not in entry.aliases:
+        if not has_device(entry):
             continue
         device = place = b""
         for alias in split_texts(entry.aliases):

@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from lkm.errors import BadInputError
 from lkm.modtree.scan import scan_file
-from lkm.modtree.search import DepmodConfig, Found, find_files, given_files
+from lkm.modtree.search import (
+    DepmodConfig,
+    Found,
+    Walked,
+    choose_files,
+    given_files,
+    stat_again,
+    walk_files,
+)
 from lkm.module import module_name
 
 _PADDED = 56  # what a name in `__versions` is padded to
@@ -35,9 +43,16 @@ class Entry(NamedTuple):
 
 
 class Tree:
-    """The modules of a directory.  `names`: every symbol name that is imported, by its number."""
+    """The modules of a directory.
 
-    def __init__(self, directory: Path, entries: list[Entry], names: list[bytes]) -> None:
+    `names`: every symbol name that is imported, by its number.  `walked`: the walk that found them, None
+    where they are not all that it found.
+    """
+
+    def __init__(
+        self, directory: Path, entries: list[Entry], names: list[bytes], walked: Walked | None = None
+    ) -> None:
+        self.walked = walked
         self.directory = directory
         self.entries = entries
         self.names = names
@@ -47,8 +62,8 @@ class Tree:
         return self.directory / entry.path
 
 
-class Names(dict[bytes, int]):
-    """Numbers names as they are first seen, padded with NULs as in `__versions`."""
+class _Names(dict[bytes, int]):
+    """Numbers names as they are first seen."""
 
     def __missing__(self, name: bytes) -> int:
         number = self[name] = len(self)
@@ -60,43 +75,67 @@ def read_tree(
     config: DepmodConfig | None = None,
     *,
     old: Tree | None = None,
+    same_order: bool = False,
     bad: Callable[[BadInputError], None] | None = None,
     files: Sequence[Path] = (),
 ) -> tuple[Tree, list[Entry]]:
     """The modules of a directory (with `files`, only these), and those of them that had to be read.
 
-    What `old` knows of files whose size, modification time and inode are as they were is taken over.
-    `bad` is called for a damaged module, which is then there without facts; without it the error is
-    raised.  Also raises `BadInputError` where the directory cannot be read.
+    What `old` knows of files whose size, modification time and inode are as they were is taken over;
+    `same_order` says that `modules.order` and `config` are as they were too.  `bad` is called for a
+    damaged module, which is then there without facts; without it the error is raised.  Also raises
+    `BadInputError` where the directory cannot be read.
     """
-    some = given_files(directory, files) if files else find_files(directory, config or DepmodConfig())
-    found = sort_files(directory, some)
+    config = config or DepmodConfig()
     known = {entry.path: entry for entry in old.entries} if old else {}
-    names: Names | None = None
+    walked = None
+    if files:
+        found = sort_files(directory, given_files(directory, files))
+    else:
+        found, walked = _find(directory, config, old if same_order else None)
+    names = _Names()
     entries: list[Entry] = []
     read: list[Entry] = []
     for file in found:
         entry = known.get(file.path)
         if entry is None or entry.stamp != file.stamp:
-            names = _numbered(old) if names is None else names
-            entry = read_entry(directory, file, names, bad)
+            if old is not None and not read:
+                names = _Names(zip(old.names, range(len(old.names)), strict=True))
+            entry = read_entry(directory, file, names, bad, padded=old is None)
             read.append(entry)
         entries.append(entry)
-    if names is None:
-        return Tree(directory, entries, old.names if old else []), read
-    return Tree(directory, entries, [name.rstrip(b"\0") for name in names]), read
+    if old is None:
+        return Tree(directory, entries, [name.rstrip(b"\0") for name in names], walked), read
+    return Tree(directory, entries, list(names) if read else old.names, walked), read
 
 
-def _numbered(tree: Tree | None) -> Names:
-    return Names(
-        {name.ljust(_PADDED, b"\0"): number for number, name in enumerate(tree.names)} if tree else {}
-    )
+def _find(directory: Path, config: DepmodConfig, old: Tree | None) -> tuple[list[Found], Walked | None]:
+    """The module files in their order, and the walk that found them where they are all that it found."""
+    if old is not None and old.walked is not None:
+        stamps = stat_again(directory, config, old.walked)
+        if stamps is not None:
+            # No file came or went: they are chosen and ordered as they were.
+            by_path = dict(stamps)
+            found = [Found(entry.path, entry.name, by_path[entry.path]) for entry in old.entries]
+            return found, old.walked
+    walked = walk_files(directory, config)
+    found = sort_files(directory, choose_files(walked.files, config))
+    return found, walked if len(found) == len(walked.files) else None
 
 
 def read_entry(
-    directory: Path, file: Found, names: Names, bad: Callable[[BadInputError], None] | None = None
+    directory: Path,
+    file: Found,
+    names: _Names,
+    bad: Callable[[BadInputError], None] | None = None,
+    *,
+    padded: bool = False,
 ) -> Entry:
-    """The entry of one file; its imported names are added to `names`."""
+    """The entry of one file; its imported names are added to `names`.
+
+    `padded`: those names have NULs up to 56 bytes, as in `__versions`: for all modules of a directory this
+    is quicker than to take them off each time.
+    """
     place = file.path if file.path.startswith("/") else f"{directory}/{file.path}"
     try:
         facts = scan_file(place)
@@ -106,8 +145,10 @@ def read_entry(
         bad(error)
         return Entry(*file, b"", b"", b"", b"", b"", True)
     imports = facts.imports
-    if facts.ordered:
+    if padded and facts.ordered:
         imports = [name.ljust(_PADDED, b"\0") for name in imports]
+    elif not padded and not facts.ordered:
+        imports = [name.rstrip(b"\0") for name in imports]
     numbers = array("I", map(names.__getitem__, imports))
     return Entry(
         *file,
@@ -146,7 +187,7 @@ def add_file(tree: Tree, path: Path) -> tuple[Tree, str]:
 
     Raises `BadInputError` where the file is damaged or no module.
     """
-    names = _numbered(tree)
+    names = _Names(zip(tree.names, range(len(tree.names)), strict=True))
     try:
         status = path.stat()
     except OSError as error:
@@ -155,4 +196,4 @@ def add_file(tree: Tree, path: Path) -> tuple[Tree, str]:
     found = Found(str(path.absolute()), module_name(path.name), stamp)
     entry = read_entry(tree.directory, found, names)
     entries = [one for one in tree.entries if one.name != entry.name]
-    return Tree(tree.directory, [*entries, entry], [name.rstrip(b"\0") for name in names]), entry.name
+    return Tree(tree.directory, [*entries, entry], list(names)), entry.name

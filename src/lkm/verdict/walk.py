@@ -87,12 +87,13 @@ def read_neighbours(paths: Sequence[Path]) -> Mapping[str, Neighbour]:
             module = read_module(path)
             exports = module.exports
             if exports or not module.gpl_compatible:
-                found[module.name] = _neighbour(module)
+                found[module.name] = neighbour_of(module)
         except BadInputError:
             continue
     return found
 
 
-def _neighbour(module: Module) -> Neighbour:
+def neighbour_of(module: Module) -> Neighbour:
+    """A module as those that are loaded after it see it."""
     offers = {one.name: Offer(module.name, one.crc, one.gpl_only, one.namespace) for one in module.exports}
     return Neighbour(module.name, offers, module.gpl_compatible, module.depends)

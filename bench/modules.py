@@ -71,12 +71,11 @@ class Bench:
 
     def run(self, argv: list[str]) -> None:
         """A whole process; what it says is thrown away."""
+        environment = {**os.environ, "LKM_CACHE": str(self.cache)}
+        # With it every start would compile what was changed last: not what a user has.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         subprocess.run(
-            argv,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "LKM_CACHE": str(self.cache)},
+            argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
         )
 
     def kmod(self, *words: str) -> None:

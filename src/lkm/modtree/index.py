@@ -22,17 +22,19 @@ from lkm.modtree.search import DepmodConfig
 from lkm.modtree.tree import Entry, Tree, read_tree
 
 # Raised by one whenever what is kept, or how, changes.
-FORMAT = 5
+FORMAT = 6
 _WAIT = 10.0  # seconds for another process that writes
 
+# The values lie in a table by row number: where they lay with their keys, each search read those it passed.
 _TABLES = """
-CREATE TABLE IF NOT EXISTS kept (
+DROP TABLE IF EXISTS kept;  -- of the formats up to 5
+CREATE TABLE IF NOT EXISTS facts (
     place TEXT NOT NULL,     -- the modules directory (or image), resolved
     kind TEXT NOT NULL,      -- what of it: tree, depmod, symbols
     stamp TEXT NOT NULL,     -- what it was made from: other values make it void
     data BLOB NOT NULL,      -- marshal, its CRC-32 before it
-    PRIMARY KEY (place, kind)
-) WITHOUT ROWID;
+    UNIQUE (place, kind)
+);
 """
 
 
@@ -75,7 +77,7 @@ class Index:
         with self.open(write=False) as connection:
             if connection is not None:
                 found = connection.execute(
-                    "SELECT data FROM kept WHERE place = ? AND kind = ? AND stamp = ?",
+                    "SELECT data FROM facts WHERE place = ? AND kind = ? AND stamp = ?",
                     (place, kind, f"{self._version} {stamp}"),
                 ).fetchone()
         if found is None or not isinstance(found[0], bytes):
@@ -95,7 +97,7 @@ class Index:
         with self.open(write=True) as connection:
             if connection is not None:
                 connection.execute(
-                    "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
                     (place, kind, f"{self._version} {stamp}", checked),
                 )
 
@@ -103,7 +105,7 @@ class Index:
         """Everything of which something of that kind is kept."""
         with self.open(write=False) as connection:
             if connection is not None:
-                rows = connection.execute("SELECT place FROM kept WHERE kind = ? ORDER BY place", (kind,))
+                rows = connection.execute("SELECT place FROM facts WHERE kind = ? ORDER BY place", (kind,))
                 return [place for (place,) in rows]
         return []
 
@@ -111,7 +113,7 @@ class Index:
         """Drops all that is kept for `place`."""
         with self.open(write=True) as connection:
             if connection is not None:
-                connection.execute("DELETE FROM kept WHERE place = ?", (place,))
+                connection.execute("DELETE FROM facts WHERE place = ?", (place,))
 
 
 def load_tree(index: Index, directory: Path) -> Tree | None:

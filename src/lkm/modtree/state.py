@@ -28,7 +28,8 @@ class State:
 
     `files` and `sources`: size, modification time and inode of the files written, and of the others of the
     directory that they were made from.  `sizes`: of the indexes when they were last built whole.
-    `base`, `beside`: which whole is kept, and the modules that were changed since, by path.
+    `base`, `beside`: which whole is kept, and the modules that were changed since, by path; `base_names`:
+    how many names the whole has.
     """
 
     tree: Tree
@@ -38,6 +39,7 @@ class State:
     sources: dict[str, Stamp] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     base: str = ""
+    base_names: int = 0
     beside: dict[str, Entry] = field(default_factory=dict)
 
 
@@ -50,13 +52,14 @@ def save_state(index: Index, place: str, state: State, old: State | None, read: 
         one.path for one in state.tree.entries
     ]
     if old is not None and same and old.base and len(old.beside) + len(read) <= _MOST_BESIDE:
-        state.base = old.base
+        state.base, state.base_names = old.base, old.base_names
         state.beside = old.beside | {entry.path: entry for entry in read}
     else:
         state.base = str(time.time_ns())
         index.save(place, "depmod-tree", pack_tree(state.tree), state.base)
+        state.base_names = len(state.tree.names)
     # Names only grow while a whole is kept: what is beside it has those from its end on.
-    names = b"\0".join(state.tree.names) if state.beside else b""
+    names = b"\0".join(state.tree.names[state.base_names :])
     index.save(
         place,
         "depmod",
@@ -85,17 +88,18 @@ def load_state(index: Index, place: str, modules_dir: Path) -> State | None:
     if packed is None:
         return None
     tree = unpack_tree(modules_dir, packed)
+    base_names = len(tree.names)
     changed = {entry[0]: Entry._make(entry) for entry in beside}
     if changed:
         entries = [changed.get(entry.path, entry) for entry in tree.entries]
-        tree = Tree(modules_dir, entries, names.split(b"\0"))
+        tree = Tree(modules_dir, entries, [*tree.names, *(names.split(b"\0") if names else ())])
     if walked is not None:
         top, times = walked
         tree.walked = Walked([(entry.path, entry.stamp) for entry in tree.entries], top, times)
     search, overrides, external, exclude = plain
     config = DepmodConfig(search, overrides, external, frozenset(exclude))
     graph = Graph(tree, None, needed, orders)
-    return State(tree, graph, config, files, sources, sizes, base, changed)
+    return State(tree, graph, config, files, sources, sizes, base, base_names, changed)
 
 
 def _pack_walked(state: State) -> tuple[object, ...] | None:

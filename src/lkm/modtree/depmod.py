@@ -19,7 +19,7 @@ from lkm.modtree.index import Index
 from lkm.modtree.patch import patch_trie
 from lkm.modtree.search import DepmodConfig, read_depmod_config
 from lkm.modtree.state import Stamp, State, load_state, save_state
-from lkm.modtree.tree import Entry, read_tree
+from lkm.modtree.tree import Entry, read_tree, same_files
 from lkm.modtree.trie import read_trie
 
 # What else of the directory the files are made from.
@@ -135,7 +135,7 @@ def _changed(old: State, new: State, target: Path) -> dict[str, Maker]:
     make = text.builders(new.graph)
     new.sizes = dict(old.sizes)
     before, after = old.tree.entries, new.tree.entries
-    if [(one.path, one.name) for one in before] != [(one.path, one.name) for one in after]:
+    if not same_files(old.tree, new.tree):
         return make  # modules came or went: their numbers, which are in the indexes, are others
     files: dict[str, Maker] = {}
     pairs = [(one, two) for one, two in zip(before, after, strict=True) if one is not two]

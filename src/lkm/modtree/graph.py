@@ -13,7 +13,7 @@ from functools import cached_property
 
 from lkm.errors import BadInputError
 from lkm.modtree.scan import read_import_order, split_texts
-from lkm.modtree.tree import Entry, Tree
+from lkm.modtree.tree import Entry, Tree, same_files
 
 
 class Graph:
@@ -174,10 +174,7 @@ def build_graph(tree: Tree, *, prefix: bytes = b"") -> Graph:
 def rebuild_graph(tree: Tree, old: Graph) -> Graph:
     """The graph of a tree of which `old.tree` is an earlier state; looks only at what changed."""
     before, after = old.tree.entries, tree.entries
-    if len(before) != len(after) or any(
-        one is not two and (one.path, one.name) != (two.path, two.name)
-        for one, two in zip(before, after, strict=True)
-    ):
+    if not same_files(old.tree, tree):
         return build_graph(tree)
     touched = {number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one is not two}
     owners = None

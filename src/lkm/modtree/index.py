@@ -22,7 +22,7 @@ from lkm.modtree.search import DepmodConfig
 from lkm.modtree.tree import Entry, Tree, read_tree
 
 # Raised by one whenever what is kept, or how, changes.
-FORMAT = 6
+FORMAT = 7
 _WAIT = 10.0  # seconds for another process that writes
 
 # The values lie in a table by row number: where they lay with their keys, each search read those it passed.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lkm.errors import BadInputError
 from lkm.module import SUFFIXES, module_name
@@ -132,25 +132,26 @@ def find_files(modules_dir: Path, config: DepmodConfig) -> list[Found]:
     Links to files and directories are followed.  Raises `BadInputError` where the directory cannot
     be read; unreadable ones below it are passed over.
     """
-    return choose_files(walk_files(modules_dir, config).files, config)
+    return choose_files(walk_files(modules_dir, config)[0], config)
 
 
 class Walked(NamedTuple):
-    """What a walk found: the module files, as `Found` has their paths and stamps, and how to tell that no
-    other came or went since.
+    """How to tell that no module file came or went since a walk.
 
     `top`: what of the modules directory itself counts, by name: depmod's own files change its time.
     `times`: modification time in ns of each directory looked into, by its path as in `Found`; 0 where it
     had been changed just before, so that a later change may have the same time.
     """
 
-    files: list[tuple[str, Stamp]]
     top: tuple[str, ...]
     times: dict[str, int]
 
 
-def walk_files(modules_dir: Path, config: DepmodConfig) -> Walked:
-    """All module files of a directory, and of external ones; errors as of `find_files`."""
+def walk_files(modules_dir: Path, config: DepmodConfig) -> tuple[list[tuple[str, Stamp]], Walked]:
+    """All module files of a directory, and of external ones, as `Found` has their paths and stamps.
+
+    Errors as of `find_files`.
+    """
     times: dict[str, int] = {}
     root = str(modules_dir)
     top = _top(root, config.exclude)
@@ -164,16 +165,19 @@ def walk_files(modules_dir: Path, config: DepmodConfig) -> Walked:
         else:
             times[place] = 0
     late = time.time_ns() - _RACY
-    return Walked(found, top, {place: stamp if stamp < late else 0 for place, stamp in times.items()})
+    return found, Walked(top, {place: stamp if stamp < late else 0 for place, stamp in times.items()})
 
 
-def stat_again(modules_dir: Path, config: DepmodConfig, old: Walked) -> list[tuple[str, Stamp]] | None:
-    """The files of an earlier walk as they are now; None where some came or went, or may have.
+def find_changed(
+    modules_dir: Path, config: DepmodConfig, old: Walked, files: Sequence[tuple[Any, ...]]
+) -> list[tuple[int, Stamp]] | None:
+    """Which of the files of an earlier walk were changed: (number, stamp now) of each.
 
-    Asks for a time of each directory in place of reading it, which takes half as long.
+    `files`: rows that begin as `Found`.  None where files came or went, or may have.  Asks for a time of
+    each directory in place of reading it, which takes half as long.
     """
     # Relative to the directory's descriptor: a short way to each of thousands of files.
-    found = []
+    changed = []
     stat_of = os.stat
     root = os.open(modules_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -182,16 +186,18 @@ def stat_again(modules_dir: Path, config: DepmodConfig, old: Walked) -> list[tup
         for place, stamp in old.times.items():
             if not stamp or stat_of(place, dir_fd=root).st_mtime_ns != stamp:
                 return None
-        for path, _ in old.files:
-            status = stat_of(path, dir_fd=root)
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            found.append((path, (status.st_size, status.st_mtime_ns, status.st_ino)))
+        for number, file in enumerate(files):
+            status = stat_of(file[0], dir_fd=root)
+            now = (status.st_size, status.st_mtime_ns, status.st_ino)
+            if now != file[2]:
+                if not stat.S_ISREG(status.st_mode):
+                    return None
+                changed.append((number, now))
     except OSError:
         return None
     finally:
         os.close(root)
-    return found
+    return changed
 
 
 def _top(root: str, exclude: frozenset[str]) -> tuple[str, ...]:
@@ -247,7 +253,8 @@ def _walk(
     while waiting:
         place, depth = waiting.pop()
         try:
-            times[place] = Path(place).stat().st_mtime_ns  # before it is read: what comes later shows
+            # Before it is read: what comes later shows.
+            times[place] = os.stat(place).st_mtime_ns  # noqa: PTH116 - a Path for each takes longer
             entries = os.scandir(place)
         except OSError as error:
             if place == root:

@@ -15,7 +15,7 @@ from typing import Any
 from lkm.modtree.graph import Graph
 from lkm.modtree.index import Index, pack_tree, unpack_tree
 from lkm.modtree.search import DepmodConfig, Walked
-from lkm.modtree.tree import Entry, Tree
+from lkm.modtree.tree import Entry, Tree, same_files
 
 _MOST_BESIDE = 100  # modules
 
@@ -48,10 +48,12 @@ def save_state(index: Index, place: str, state: State, old: State | None, read: 
     config = state.config
     plain = (config.search, config.overrides, config.external, tuple(sorted(config.exclude)))
     graph = state.graph
-    same = old is not None and [one.path for one in old.tree.entries] == [
-        one.path for one in state.tree.entries
-    ]
-    if old is not None and same and old.base and len(old.beside) + len(read) <= _MOST_BESIDE:
+    if (
+        old is not None
+        and old.base
+        and len(old.beside) + len(read) <= _MOST_BESIDE
+        and same_files(old.tree, state.tree)
+    ):
         state.base, state.base_names = old.base, old.base_names
         state.beside = old.beside | {entry.path: entry for entry in read}
     else:
@@ -73,7 +75,7 @@ def save_state(index: Index, place: str, state: State, old: State | None, read: 
             state.files,
             state.sources,
             state.sizes,
-            _pack_walked(state),
+            state.tree.walked and tuple(state.tree.walked),
         ),
     )
 
@@ -94,15 +96,8 @@ def load_state(index: Index, place: str, modules_dir: Path) -> State | None:
         entries = [changed.get(entry.path, entry) for entry in tree.entries]
         tree = Tree(modules_dir, entries, [*tree.names, *(names.split(b"\0") if names else ())])
     if walked is not None:
-        top, times = walked
-        tree.walked = Walked([(entry.path, entry.stamp) for entry in tree.entries], top, times)
+        tree.walked = Walked(*walked)
     search, overrides, external, exclude = plain
     config = DepmodConfig(search, overrides, external, frozenset(exclude))
     graph = Graph(tree, None, needed, orders)
     return State(tree, graph, config, files, sources, sizes, base, base_names, changed)
-
-
-def _pack_walked(state: State) -> tuple[object, ...] | None:
-    """Without the files: they are the tree's."""
-    walked = state.tree.walked
-    return None if walked is None else (walked.top, walked.times)

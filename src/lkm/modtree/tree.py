@@ -13,10 +13,11 @@ from lkm.modtree.scan import scan_file
 from lkm.modtree.search import (
     DepmodConfig,
     Found,
+    Stamp,
     Walked,
     choose_files,
+    find_changed,
     given_files,
-    stat_again,
     walk_files,
 )
 from lkm.module import module_name
@@ -45,7 +46,7 @@ class Entry(NamedTuple):
 class Tree:
     """The modules of a directory.
 
-    `names`: every symbol name that is imported, by its number.  `walked`: the walk that found them, None
+    `names`: every symbol name that is imported, by its number.  `walked`: of the walk that found them; None
     where they are not all that it found.
     """
 
@@ -87,12 +88,18 @@ def read_tree(
     `BadInputError` where the directory cannot be read.
     """
     config = config or DepmodConfig()
-    known = {entry.path: entry for entry in old.entries} if old else {}
+    if old is not None and old.walked is not None and same_order and not files:
+        changed = find_changed(directory, config, old.walked, old.entries)
+        if changed is not None:
+            return _read_again(directory, old, changed, bad)
     walked = None
     if files:
         found = sort_files(directory, given_files(directory, files))
     else:
-        found, walked = _find(directory, config, old if same_order else None)
+        all_files, walked = walk_files(directory, config)
+        found = sort_files(directory, choose_files(all_files, config))
+        walked = walked if len(found) == len(all_files) else None
+    known = {entry.path: entry for entry in old.entries} if old else {}
     names = _Names()
     entries: list[Entry] = []
     read: list[Entry] = []
@@ -100,7 +107,7 @@ def read_tree(
         entry = known.get(file.path)
         if entry is None or entry.stamp != file.stamp:
             if old is not None and not read:
-                names = _Names(zip(old.names, range(len(old.names)), strict=True))
+                names = _numbered(old)
             entry = read_entry(directory, file, names, bad, padded=old is None)
             read.append(entry)
         entries.append(entry)
@@ -109,18 +116,35 @@ def read_tree(
     return Tree(directory, entries, list(names) if read else old.names, walked), read
 
 
-def _find(directory: Path, config: DepmodConfig, old: Tree | None) -> tuple[list[Found], Walked | None]:
-    """The module files in their order, and the walk that found them where they are all that it found."""
-    if old is not None and old.walked is not None:
-        stamps = stat_again(directory, config, old.walked)
-        if stamps is not None:
-            # No file came or went: they are chosen and ordered as they were.
-            by_path = dict(stamps)
-            found = [Found(entry.path, entry.name, by_path[entry.path]) for entry in old.entries]
-            return found, old.walked
-    walked = walk_files(directory, config)
-    found = sort_files(directory, choose_files(walked.files, config))
-    return found, walked if len(found) == len(walked.files) else None
+def _read_again(
+    directory: Path,
+    old: Tree,
+    changed: list[tuple[int, Stamp]],
+    bad: Callable[[BadInputError], None] | None,
+) -> tuple[Tree, list[Entry]]:
+    """The tree where only these files are other ones than before."""
+    if not changed:
+        return Tree(directory, old.entries, old.names, old.walked), []
+    names = _numbered(old)
+    entries = list(old.entries)
+    for number, stamp in changed:
+        before = entries[number]
+        entries[number] = read_entry(directory, Found(before.path, before.name, stamp), names, bad)
+    return Tree(directory, entries, list(names), old.walked), [entries[number] for number, _ in changed]
+
+
+def _numbered(tree: Tree) -> _Names:
+    return _Names(zip(tree.names, range(len(tree.names)), strict=True))
+
+
+def same_files(one: Tree, two: Tree) -> bool:
+    """Whether two trees of a directory have the same files in the same order, changed or not."""
+    if len(one.entries) != len(two.entries):
+        return False
+    pairs = zip(one.entries, two.entries, strict=True)
+    return all(
+        before is after or (before.path, before.name) == (after.path, after.name) for before, after in pairs
+    )
 
 
 def read_entry(
@@ -187,7 +211,7 @@ def add_file(tree: Tree, path: Path) -> tuple[Tree, str]:
 
     Raises `BadInputError` where the file is damaged or no module.
     """
-    names = _Names(zip(tree.names, range(len(tree.names)), strict=True))
+    names = _numbered(tree)
     try:
         status = path.stat()
     except OSError as error:

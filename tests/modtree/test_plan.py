@@ -178,7 +178,12 @@ def test_circles_are_told(tree: Path) -> None:
 def test_unloading_goes_the_other_way(tree: Path) -> None:
     # What plan("middle") loads: base, soft, middle, late.
     found = plan_unload(planner(tree), ["middle"])
-    assert [(one.name, one.why) for one in found] == [("middle", "asked for")]
+    assert [(one.name, one.why) for one in found] == [
+        ("late", "soft dependency of middle, after it"),
+        ("middle", "asked for"),
+        ("soft", "soft dependency of middle, before it"),
+        ("base", "soft dependency of middle, before it"),
+    ]
     found = plan_unload(planner(tree), ["soft"])
     assert [one.name for one in found] == ["soft", "base"]
 
@@ -193,7 +198,7 @@ def test_users_go_first_and_what_is_unused_after(tree: Path) -> None:
         "base 100 3 middle,side,soft, Live 0x0\nsoft 100 0 - Live 0x0\n"
     )
     found = plan_unload(planner(tree), ["middle"], loaded=now)
-    assert [one.name for one in found] == ["top", "side", "middle"]
+    assert [one.name for one in found] == ["top", "side", "middle", "soft", "base"]
     assert "base" not in [one.name for one in found]  # soft still uses it
 
 

@@ -2,7 +2,8 @@
 """What must be unloaded, in which order, and why something cannot be.
 
 Source: kernel/module/main.c `delete_module` (a user or a reference: EWOULDBLOCK; no exit function: EBUSY);
-kmod, tools/modprobe.c `rmmod_do_module` for what becomes unused.
+kmod, tools/modprobe.c `rmmod_do_module` for what becomes unused and for soft dependencies.  modprobe passes
+once over what was needed, in the order to load; here it is the other way round, so that nothing unused stays.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lkm.errors import BadInputError
+from lkm.modtree.lookup import Named
 from lkm.modtree.plan import Planner
 
 
@@ -125,10 +127,13 @@ class _Walk:
         if reason:
             self.open.discard(name)
             return self._refuse(name, why, reason)
+        before, after = self.planner.soft(name)
+        self._drop(reversed(after), f"soft dependency of {name}, after it")
         self.gone.add(name)
         self.open.discard(name)
         self.found.append(Removal(name, why))
-        self._sweep(name)
+        self._drop(reversed(self.planner.needs(name)), f"only {name} needed it")
+        self._drop(reversed(before), f"soft dependency of {name}, before it")
         return True
 
     def _own_reason(self, module: Loaded) -> str:
@@ -147,15 +152,16 @@ class _Walk:
                 return "it has an init function and no exit function"
         return ""
 
-    def _sweep(self, name: str) -> None:
-        """What only this one needed goes too, as `modprobe -r` does; what else uses a module keeps it."""
-        for need in reversed(self.planner.needs(name)):
-            module = self.loaded.get(need.name)
-            if module is None or need.name in self.gone | self.open or self._own_reason(module):
+    def _drop(self, modules: Iterable[Named], why: str) -> None:
+        """What nothing uses any more goes too, as with `modprobe -r`; it needs no mention where it stays."""
+        for one in modules:
+            module = self.loaded.get(one.name)
+            if module is None or one.name in self.gone | self.open or self._own_reason(module):
                 continue
             if all(user in self.gone for user in module.users):
-                self.gone.add(need.name)
-                self.found.append(Removal(need.name, f"only {name} needed it"))
+                self.gone.add(one.name)
+                self.found.append(Removal(one.name, why))
+                self._drop(reversed(self.planner.needs(one.name)), why)
 
     def _refuse(self, name: str, why: str, reason: str) -> bool:
         self.found.append(Removal(name, why, reason))

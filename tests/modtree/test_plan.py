@@ -192,14 +192,16 @@ def loaded(text: str) -> dict:
     return parse_loaded(text)
 
 
-def test_users_go_first_and_what_is_unused_after(tree: Path) -> None:
+@pytest.mark.parametrize(
+    ("references", "names"), [(0, ["top", "side", "middle", "soft", "base"]), (1, ["top", "side", "middle"])]
+)
+def test_users_go_first_and_what_is_unused_after(tree: Path, references: int, names: list[str]) -> None:
     now = loaded(
         "top 100 0 - Live 0x0\nmiddle 100 1 top, Live 0x0\nside 100 1 top, Live 0x0\n"
-        "base 100 3 middle,side,soft, Live 0x0\nsoft 100 0 - Live 0x0\n"
+        f"base 100 3 middle,side,soft, Live 0x0\nsoft 100 {references} - Live 0x0\n"
     )
     found = plan_unload(planner(tree), ["middle"], loaded=now)
-    assert [one.name for one in found] == ["top", "side", "middle", "soft", "base"]
-    assert "base" not in [one.name for one in found]  # soft still uses it
+    assert [one.name for one in found] == names  # base goes with its last user
 
 
 @pytest.mark.parametrize(

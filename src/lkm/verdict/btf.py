@@ -9,7 +9,7 @@ type_off, type_len, str_off, str_len.  `struct btf_type`: u32 name_off, u32 info
 from __future__ import annotations
 
 import struct
-from errno import EINVAL
+from errno import E2BIG, EINVAL
 
 _ENOTSUPP = 524  # include/linux/errno.h; no errno of user space
 _HEADER = struct.Struct("<HBBIIIII")
@@ -47,20 +47,11 @@ def find_struct_size(data: bytes, name: str) -> int | None:
 
 
 def count_types(data: bytes) -> tuple[int, int] | None:
-    """(types, bytes of names), None where it cannot be read."""
+    """(bytes of the header, bytes of names), None where it cannot be read."""
     parts = _split(data)
     if parts is None:
         return None
-    types, strings = parts
-    at = count = 0
-    while at + 12 <= len(types):
-        _, info, _ = _TYPE.unpack_from(types, at)
-        if info >> 24 & 31 not in _TAIL:
-            return None
-        fixed, each = _TAIL[info >> 24 & 31]
-        at += 12 + fixed + each * (info & 0xFFFF)
-        count += 1
-    return count, len(strings)
+    return int.from_bytes(data[4:8], "little"), len(parts[1])
 
 
 def _split(data: bytes) -> tuple[bytes, bytes] | None:
@@ -74,11 +65,11 @@ def _split(data: bytes) -> tuple[bytes, bytes] | None:
     return types, names
 
 
-def find_fault(data: bytes, base: tuple[int, int] | None) -> tuple[int, str] | None:
+def find_fault(data: bytes, base: tuple[int, int] | None, *, alone: bool) -> tuple[int, str] | None:
     """(errno, what is wrong) with a module's types, None where nothing is seen to be.
 
-    `base`: (types, bytes of names) of the kernel's own, which a module's go on from; None where the module
-    brings its base along.  Source: kernel/bpf/btf.c, btf_parse_hdr and btf_check_all_metas.
+    `base`: (bytes of the header, bytes of names) of the kernel's own, which a module's go on from; `alone`
+    where the module brings its base along.  Source: kernel/bpf/btf.c, btf_parse_hdr and btf_check_all_metas.
     """
     if len(data) < 8:
         return EINVAL, f"it has {len(data)} bytes"
@@ -93,14 +84,20 @@ def find_fault(data: bytes, base: tuple[int, int] | None) -> tuple[int, str] | N
         return _ENOTSUPP, f"it has the flags 0x{flags:x}"
     if size < _HEADER.size:
         return EINVAL, f"its header has {size} bytes"
+    known = base[0] if base else max(size, _HEADER.size)
+    if any(data[known:size]):
+        return E2BIG, "its header is longer than this kernel knows"
     _, _, _, _, types_at, types_size, names_at, names_size = _HEADER.unpack_from(data)
-    if types_at != 0 or types_size != names_at or names_at + names_size != len(data) - size:
+    # Since 7.1 a third part may follow, told by two more numbers.
+    more = struct.unpack_from("<II", data, _HEADER.size) if min(known, size) >= _HEADER.size + 8 else (0, 0)
+    end = names_at + names_size
+    if types_at != 0 or types_size != names_at or end + more[1] != len(data) - size:
         return EINVAL, "its parts do not fill it"
-    types, names = data[size : size + types_size], data[size + names_at :]
+    types, names = data[size : size + types_size], data[size + names_at : size + end]
     # Without types or names of its own it goes on from its base with none.
     if names and names[-1:] != b"\0":
         return EINVAL, "its names do not end"
-    return _find_bad_type(types, base[1] + len(names) if base else 1 << 31)
+    return _find_bad_type(types, base[1] + len(names) if base and not alone else 1 << 31)
 
 
 def _find_bad_type(types: bytes, names_size: int) -> tuple[int, str] | None:

@@ -7,7 +7,8 @@ things in another order, it may name another one of them first.
 
 from __future__ import annotations
 
-from errno import ENOEXEC
+from array import array
+from errno import EINVAL, ENOEXEC
 
 from lkm.elf.number import ET_REL, SHF_ALLOC, SHT_NOBITS, SHT_NULL, SHT_STRTAB, SHT_SYMTAB
 from lkm.elf.value import machine_name
@@ -19,9 +20,14 @@ _TRUNCATED = "the file is damaged or cut off: build or copy it again"
 
 
 def check_size(case: Case) -> list[Finding]:
-    """init_module(2) refuses less than an ELF header without a word (copy_module_from_user)."""
+    """init_module(2) refuses less than an ELF header without a word (copy_module_from_user).
+
+    finit_module(2), which insmod uses, says of an empty file EINVAL (kernel_read_file).
+    """
     if case.subject.length >= case.subject.header_size:
         return []
+    if not case.subject.length:
+        return [case.refuse("size", EINVAL, why="the file is empty", hint=_TRUNCATED)]
     why = f"the file has {case.subject.length} bytes, less than an ELF header"
     return [case.refuse("size", ENOEXEC, why=why, hint=_TRUNCATED)]
 
@@ -50,7 +56,7 @@ _NOT_A_MODULE = "give the .ko file that the build made"
 
 
 def check_section_table(case: Case) -> list[Finding]:
-    """The section table and what each row claims (elf_validity_cache_sechdrs)."""
+    """Where the section table is (elf_validity_cache_sechdrs)."""
     subject, rule = case.subject, "section-table"
     _, _, _, offset, row_size, count, names = subject.header
     if row_size != subject.row_size:
@@ -59,6 +65,12 @@ def check_section_table(case: Case) -> list[Finding]:
         return [case.refuse(rule, ENOEXEC, "section-header-overflow", hint=_TRUNCATED)]
     if not count:
         return [case.refuse(rule, ENOEXEC, "name-index", names, names, count, hint=_TRUNCATED)]
+    return []
+
+
+def check_section_rows(case: Case) -> list[Finding]:
+    """What each row of it claims (elf_validity_cache_sechdrs)."""
+    subject, rule = case.subject, "section-rows"
     first = subject.rows[0]
     if first.type != SHT_NULL or first.size or first.address:
         return [case.refuse(rule, ENOEXEC, "section-zero", first.type, hint=_TRUNCATED)]
@@ -94,16 +106,18 @@ def check_section_names(case: Case) -> list[Finding]:
         return [case.refuse(rule, ENOEXEC, "name-table-empty", hint=_TRUNCATED)]
     if subject.data[table.offset + table.size - 1 : table.offset + table.size] != b"\0":
         return [case.refuse(rule, ENOEXEC, "name-table-end", hint=_TRUNCATED)]
-    # Before 6.13 only of sections that are loaded.
-    every = messages.has("strings-start")
+    # In old kernels only of sections that are loaded.
+    every = messages.has("name-table-type")
     if every is None:
-        every = case.ground.version >= (6, 13)
+        every = case.ground.version >= (6, 12)
     for at, row in enumerate(subject.rows):
         looked_at = (
             row.type != SHT_NULL if every else at and row.type not in _NO_BYTES and row.flags & SHF_ALLOC
         )
         if looked_at and row.name_at >= table.size:
             return [case.refuse(rule, ENOEXEC, "section-name", at, row.type, hint=_TRUNCATED)]
+        if not every and row.type != SHT_NULL and row.name_at >= table.size:
+            case.doubt(f"the name of section {at} lies outside the table, which this kernel does not look at")
     return []
 
 
@@ -155,6 +169,8 @@ def check_struct_module(case: Case) -> list[Finding]:
     if not known:
         if not subject.find(THIS_MODULE):
             return [case.refuse(rule, ENOEXEC, "no-module", title, hint=_NOT_A_MODULE)]
+        if subject.rows[subject.module_index].type == SHT_NOBITS:
+            case.doubt("what this kernel reads as struct module, which has no bytes in the file")
     else:
         if subject.count(THIS_MODULE) != 1:
             return [case.refuse(rule, ENOEXEC, "one-module", title, hint=_NOT_A_MODULE)]
@@ -189,18 +205,19 @@ def check_symbol_names(case: Case) -> list[Finding]:
     looked_at = messages.has("strings-start")
     if looked_at is None:
         looked_at = case.ground.version >= (6, 13)
-    if not looked_at:
-        return []
     strings = subject.strings
+    last = max(array("I", subject.symbols)[0::6], default=0)
+    if not looked_at:
+        if last >= len(strings):
+            case.doubt("a symbol's name lies outside the table of names, which this kernel does not look at")
+        return []
     if not strings:
         return [case.refuse(rule, ENOEXEC, "strings-empty", hint=_TRUNCATED)]
     if strings[0]:
         return [case.refuse(rule, ENOEXEC, "strings-start", hint=_TRUNCATED)]
     if strings[-1]:
         return [case.refuse(rule, ENOEXEC, "strings-end", hint=_TRUNCATED)]
-    from array import array
-
-    if max(array("I", subject.symbols)[0::6], default=0) >= len(strings):
+    if last >= len(strings):
         return [case.refuse(rule, ENOEXEC, "symbol-name", hint=_TRUNCATED)]
     return []
 

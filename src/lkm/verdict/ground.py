@@ -42,7 +42,7 @@ class Ground:
     `module_exports`: of each symbol that a module of its directory exports, the modules that do.
     `needs`: for each such module, what to load before it, in order.  `in_sysfs`: built-in modules that have
     a directory in /sys/module.  `certificates`: the keys built in.  `per_cpu`: bytes that all modules
-    share.  `types`: (types, bytes of names) of its BTF.
+    share.  `types`: (bytes of the header, bytes of names) of its BTF.
     """
 
     kernel: Kernel

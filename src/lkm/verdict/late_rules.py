@@ -25,7 +25,7 @@ def check_types(case: Case) -> list[Finding]:
     if not index or not case.ground.option("DEBUG_INFO_BTF_MODULES") or not case.subject.rows[index].size:
         return []
     base = case.subject.find(".BTF.base", any_flags=True)
-    fault = find_fault(case.subject.contents(index), None if base else case.ground.types)
+    fault = find_fault(case.subject.contents(index), case.ground.types, alone=bool(base))
     if fault is None:
         return []
     number, why = fault
@@ -86,7 +86,10 @@ def _check_word(case: Case, known: tuple[Parameter, ...], word: str) -> list[Fin
         return []
     number = getattr(errno, answer.error)
     key = "parameter-large" if answer.error == "ENOSPC" else "parameter-invalid"
-    said = (case.name, answer.value or "", answer.name)
+    # param_array puts a NUL in place of the first comma.
+    value = answer.value or ""
+    array = any(_same(one.name, answer.name) and one.kind == "array" for one in known)
+    said = (case.name, value.partition(",")[0] if array else value, answer.name)
     why = f"parameter {answer.name}: {answer.reason}"
     return [case.refuse("parameters", number, key, *said, why=why, hint=f"lkm params {case.path}")]
 

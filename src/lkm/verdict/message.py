@@ -232,6 +232,8 @@ class Messages:
             value = next(given, None)
             if value is None:
                 return "".join(parts) + "…"
+            if isinstance(value, int) and match[0] in ("%d", "%i"):
+                value = (value + (1 << 31)) % (1 << 32) - (1 << 31)  # as the kernel prints it
             parts.append(str(value))
             last = match.end()
         return "".join(parts) + text[last:]

@@ -27,7 +27,7 @@ from lkm.verdict.btf import count_types, find_struct_size
 from lkm.verdict.ground import MACHINES, Ground, Offer
 from lkm.verdict.message import Messages, Texts, find_texts
 
-_FORMAT = 1
+_FORMAT = 3
 _OPTION = re.compile(r"^(?:CONFIG_(\w+)=([ym])|# CONFIG_(\w+) is not set)$", re.MULTILINE)
 # The options that any rule asks for.
 OPTIONS = (
@@ -96,6 +96,8 @@ def _collect(kernel: Kernel, index: Index) -> dict[str, Any]:
     if own is not None:
         kept["size"] = own[0]
         kept["vermagic"] = kept["vermagic"] or own[1]
+        if kept["types"] is not None:
+            kept["types"] = (max(kept["types"][0], own[2]), kept["types"][1])
     kept["options"] = options
     kept["module_exports"] = [
         (row.name, *_offer(row, module_name(row.owner))) for row in _module_exports(listed, tree)
@@ -204,8 +206,8 @@ def _named_in_sysfs(elf: Elf, kernel: Kernel) -> list[str] | None:
     return sorted(found)
 
 
-def _own_module(kernel: Kernel) -> tuple[int, str] | None:
-    """(bytes of struct module, vermagic) by one of the kernel's own modules."""
+def _own_module(kernel: Kernel) -> tuple[int, str, int] | None:
+    """(bytes of struct module, vermagic, bytes of the BTF header) by one of the kernel's own modules."""
     if kernel.modules is None:
         return None
     places = [kernel.modules / "kernel"] if (kernel.modules / "kernel").is_dir() else [kernel.modules]
@@ -215,7 +217,8 @@ def _own_module(kernel: Kernel) -> tuple[int, str] | None:
                 module = read_module(path)
                 section = module.elf.find_section(".gnu.linkonce.this_module")
                 if section is not None and module.vermagic.startswith(f"{kernel.release} "):
-                    return section.size, module.vermagic
+                    types = module.elf.read_named(".BTF") or b""
+                    return section.size, module.vermagic, int.from_bytes(types[4:8], "little")
             except BadInputError:
                 continue
     return None

@@ -81,11 +81,24 @@ def _plain(case: Case, part: _Part) -> bool:
         max(offsets) + 4 > len(content) or (size == 8 and len(kinds) == 1)
     ):
         return False
-    if max(array("I", data)[3::6]) >= len(case.subject.symbols) // 24:
+    symbols = set(array("I", data)[3::6])
+    if max(symbols) >= len(case.subject.symbols) // 24 or not _not_loaded(case).isdisjoint(symbols):
         return False
     if _R_32S in kinds and not _addends_small(data):
         return False
-    return _all_zero(content, offsets, kinds, data)
+    # What was written once is not zero any more.
+    return len(set(offsets)) == len(offsets) and _all_zero(content, offsets, kinds, data)
+
+
+def _not_loaded(case: Case) -> frozenset[int]:
+    """The symbols in sections that take no memory."""
+    subject = case.subject
+    rows = subject.rows
+    places = {place for place in set(subject.places) if 0 < place < len(rows)}
+    left_out = {place for place in places if not rows[place].flags & SHF_ALLOC}
+    if not left_out:
+        return frozenset()
+    return frozenset(number for number, place in enumerate(subject.places) if place in left_out)
 
 
 def _addends_small(data: bytes) -> bool:
@@ -130,6 +143,9 @@ def _one_by_one(case: Case, part: _Part) -> list[Finding]:
             return []
         if kind == _NONE:
             continue
+        place = subject.symbol(symbol)[3]
+        if 0 < place < len(subject.rows) and not subject.rows[place].flags & SHF_ALLOC:
+            case.doubt(f"relocation {index} of section {part.number} points into what is not loaded")
         if kind not in _SIZES:
             why = f"relocation {index} of section {part.number} has a type the loader does not know: {kind}"
             return [
@@ -161,7 +177,7 @@ def _nonzero(case: Case, part: _Part, index: int, kind: int) -> Finding:
         "it was built for another struct module, or damaged"
     )
     values: tuple[object, ...] = (kind, None)
-    if "sec %u" in case.ground.messages.say("relocation-target"):
+    if "for sec" in case.ground.messages.say("relocation-target"):
         values = (part.number, index, kind, None)
     return case.refuse("relocations", ENOEXEC, "relocation-target", *values, why=why, hint=case.rebuild)
 

@@ -27,6 +27,10 @@ _HEADER = Rule("elf-header", "ELF header and machine", f"{_MAIN}: elf_validity_e
 _SECTIONS = Rule(
     "section-table", "section table", f"{_MAIN}: elf_validity_cache_sechdrs", _ALL, elf.check_section_table
 )
+_ROWS = Rule(
+    "section-rows", "rows of the section table", f"{_MAIN}: elf_validity_cache_sechdrs", _ALL,
+    elf.check_section_rows,
+)  # fmt: skip
 _NAMES = Rule(
     "section-names", "names of the sections", f"{_MAIN}: elf_validity_cache_secstrings", _ALL,
     elf.check_section_names,
@@ -108,19 +112,19 @@ _SYSFS = Rule(
 )  # fmt: skip
 _UNLOAD = Rule("unload", "whether it can be unloaded", f"{_MAIN}: delete_module", _ALL, late.check_unload)
 
-_BEGIN = (_SIZE, _SIGNATURE, _HEADER, _SECTIONS, _NAMES)
+_BEGIN = (_SIZE, _SIGNATURE, _HEADER, _SECTIONS)
 _END = (
     _MEMORY, _TAINTS, _PER_CPU, _CONSTRUCTORS, _EXPORTS, _IMPORT_SPACE, _SYMBOLS, _RELOCATIONS, _DUPLICATES,
     _TYPES, _PARAMETERS, _SYSFS, _UNLOAD,
 )  # fmt: skip
 # From 6.4 on a name that is taken is seen before anything is laid out, and again after.
 _MODERN = (
-    *_BEGIN, _MODINFO, _STRUCT, _SYMBOL_TABLE, _EXTENDED, _STRINGS, _BLACKLIST, _LAYOUT, _VERMAGIC,
-    _LIVEPATCH, _SAME_NAME, _WRITE_EXEC, *_END,
+    *_BEGIN, _ROWS, _NAMES, _MODINFO, _STRUCT, _SYMBOL_TABLE, _EXTENDED, _STRINGS, _BLACKLIST, _LAYOUT,
+    _VERMAGIC, _LIVEPATCH, _SAME_NAME, _WRITE_EXEC, *_END,
 )  # fmt: skip
 _OLD = (
-    *_BEGIN, _MODINFO, _SYMBOL_TABLE, _STRUCT, _BLACKLIST, _LAYOUT, _VERMAGIC, _LIVEPATCH, _WRITE_EXEC,
-    _SAME_NAME, *_END,
+    *_BEGIN, _NAMES, _ROWS, _MODINFO, _SYMBOL_TABLE, _STRUCT, _STRINGS, _BLACKLIST, _LAYOUT, _VERMAGIC,
+    _LIVEPATCH, _WRITE_EXEC, _SAME_NAME, *_END,
 )  # fmt: skip
 RULES = _MODERN
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from errno import EBADMSG, EINVAL, EKEYREJECTED, EPERM
+from errno import EBADMSG, EKEYREJECTED, EPERM
 
 from lkm.elf import BytesSource
 from lkm.module.der import DerError
@@ -74,10 +74,8 @@ def _check_key(case: Case) -> list[Finding]:
         return _not_trusted(case, "module with unavailable key", why)
     if verdict is Verification.UNSUPPORTED:
         return _not_trusted(case, "module with unsupported crypto", "its signature's algorithm is not known")
-    # A broken RSA signature does not even have the form of one (crypto/rsa-pkcs1pad.c).
-    number = EINVAL if verdict is Verification.BAD and _garbled(signature, case) else EKEYREJECTED
     why = "it was changed after it was signed: its signature does not hold"
-    return [case.refuse("signature", number, why=why, hint=_AGAIN)]
+    return [case.refuse("signature", EKEYREJECTED, why=why, hint=_AGAIN)]
 
 
 def _verify(source: BytesSource, signature: Signature, case: Case) -> Verification:
@@ -87,18 +85,6 @@ def _verify(source: BytesSource, signature: Signature, case: Case) -> Verificati
         if answer is not Verification.OTHER_KEY:
             found = answer
     return found
-
-
-def _garbled(signature: Signature, case: Case) -> bool:
-    """Whether an RSA signature opens to something that does not begin with a zero."""
-    for certificate in case.ground.certificates or ():
-        if certificate.algorithm == "rsa" and signature.algorithm == "rsa":
-            modulus, exponent = certificate.key
-            size = (modulus.bit_length() + 7) // 8
-            number = int.from_bytes(signature.signature, "big")
-            if number < modulus:
-                return pow(number, exponent, modulus).to_bytes(size, "big")[0] != 0
-    return False
 
 
 def _not_trusted(case: Case, reason: str, why: str) -> list[Finding]:

@@ -160,9 +160,10 @@ class Subject:
         return fields
 
     def symbol_name(self, name_at: int) -> str:
-        """A name out of the string table."""
-        end = self.strings.find(b"\0", name_at)
-        return self.strings[name_at : end if end >= 0 else None].decode("utf-8", "replace")
+        """A name out of the string table, whose size kernels before 6.13 do not look at."""
+        start = self.rows[self.rows[self.symbol_index].link].offset + name_at
+        end = self.data.find(b"\0", start)
+        return self.data[start : end if end >= 0 else None].decode("utf-8", "replace")
 
     @cached_property
     def places(self) -> array[int]:

@@ -12,7 +12,7 @@ from lkm.verdict.ground import KERNEL, Offer
 from lkm.verdict.identity_rules import check_version, force
 from lkm.verdict.nearest import find_nearest, is_defined
 from lkm.verdict.subject import Undefined
-from lkm.verdict.value import Finding
+from lkm.verdict.value import Finding, Taint
 
 _SHN_LIVEPATCH = 0xFF20
 _MODULE_SPACE = "module:"
@@ -124,6 +124,7 @@ def _resolve(case: Case, wanted: Undefined, using_gpl: list[str]) -> list[Findin
         if using_gpl:
             return _from_proprietary(case, name, offer.owner, wanted.weak)
         case.proprietary = True
+        case.taints[Taint.PROPRIETARY] = None
     good, finding = check_version(case, name, offer.crc)
     if not good:
         return [*([finding] if finding else []), _unknown(case, name, EINVAL, finding)]

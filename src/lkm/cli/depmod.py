@@ -8,11 +8,18 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lkm.cli.common import json_option
 from lkm.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lkm.modtree.graph import Graph
+    from lkm.modtree.search import DepmodConfig
 
 
 def _path(*, directory: bool = False) -> click.Path:
@@ -84,31 +91,17 @@ def command(
     target = _modules_dir(out, place, release, must=False) if out else None
     from lkm.modtree.depmod import depmod_texts, is_up_to_date, run_depmod
     from lkm.modtree.index import Index
+    from lkm.modtree.search import read_depmod_config
 
     if quick and (show or is_up_to_date(directory)):
         return
     paths = list(config) or None
     if show or errsyms or warn:
-        from lkm.modtree.graph import build_graph
-        from lkm.modtree.search import read_depmod_config
-        from lkm.modtree.tree import read_tree
-
-        problems: list[Exception] = []
-        tree, _ = read_tree(directory, read_depmod_config(release, paths), bad=problems.append, files=files)
-        graph = build_graph(tree, prefix=start)
+        graph, problems = _read_graph(directory, read_depmod_config(release, paths), files, start)
         if errsyms:
-            from lkm.modtree.undefined import find_unmet, read_map_exports, read_symvers_crcs
-
-            if symvers:
-                known = read_symvers_crcs(symvers)
-            else:
-                exports = read_map_exports(filesyms or Path())
-                known = {name.removeprefix(start): crc for name, crc in exports.items()}
-            for unmet in find_unmet(graph, known, versions=symvers is not None):
-                click.echo(f"warning: {unmet}", err=True)
+            _warn_unmet(graph, symvers, filesyms, start)
         if warn:
-            for text in _twice(graph):
-                click.echo(f"warning: {text}", err=True)
+            _warn(_twice(graph))
         if show:
             _warn(problems)
             sys.stdout.flush()
@@ -124,7 +117,8 @@ def command(
         files=files,
         prefix=start,
     )
-    _warn(result.problems)
+    problems = [error.message for error in result.problems]
+    _warn(problems)
     if as_json:
         from lkm.cli.common import emit_json
 
@@ -135,7 +129,7 @@ def command(
                 "modules": result.modules,
                 "read": result.read,
                 "written": list(result.written),
-                "problems": [error.args[0] for error in result.problems],
+                "problems": problems,
             }
         )
 
@@ -167,21 +161,42 @@ def _modules_dir(root: Path, place: str | None, release: str, *, must: bool) -> 
     return root / places[0] / release
 
 
-def _warn(problems: object) -> None:
-    for error in problems if isinstance(problems, (list, tuple)) else ():
-        click.echo(f"warning: {error.args[0]}", err=True)
+def _warn(texts: Iterable[object]) -> None:
+    for text in texts:
+        click.echo(f"warning: {text}", err=True)
 
 
-def _twice(graph: object) -> list[str]:
-    from lkm.modtree.graph import Graph
+def _read_graph(
+    directory: Path, config: DepmodConfig, files: list[Path], prefix: bytes
+) -> tuple[Graph, list[str]]:
+    """The graph of a directory, and what is wrong with modules of it."""
+    from lkm.modtree.graph import build_graph
+    from lkm.modtree.tree import read_tree
+
+    problems: list[str] = []
+    tree, _ = read_tree(directory, config, bad=lambda error: problems.append(error.message), files=files)
+    return build_graph(tree, prefix=prefix), problems
+
+
+def _warn_unmet(graph: Graph, symvers: Path | None, filesyms: Path | None, prefix: bytes) -> None:
+    from lkm.modtree.undefined import find_unmet, read_map_exports, read_symvers_crcs
+
+    if symvers is not None:
+        known = read_symvers_crcs(symvers)
+    else:
+        exports = read_map_exports(filesyms or Path())
+        known = {name.removeprefix(prefix): crc for name, crc in exports.items()}
+    _warn(find_unmet(graph, known, versions=symvers is not None))
+
+
+def _twice(graph: Graph) -> list[str]:
     from lkm.modtree.scan import split_texts
 
-    assert isinstance(graph, Graph)
     entries = graph.tree.entries
     return [
         f"symbol {name.decode('utf-8', 'replace')} is exported by {entry.name}"
         f" and {entries[graph.owners[name]].name}"
         for number, entry in enumerate(entries)
         for name in split_texts(entry.exports)
-        if graph.owners[name] != number
+        if graph.owners.get(name, number) != number
     ]

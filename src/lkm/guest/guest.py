@@ -18,7 +18,7 @@ from lkm.errors import BadInputError, LkmError, MissingError, OutOfTimeError, Us
 from lkm.guest.channel import LARGEST, Ask, Say
 from lkm.guest.parameters import build_parameters, check_names
 from lkm.guest.session import Session
-from lkm.guest.start import Clone, Settings, begin_clone, start_vm
+from lkm.guest.start import Clone, Settings, begin_clone, prepare_template, start_vm
 from lkm.guest.value import ExecResult, LoadedModule, LoadError, Log, Step
 from lkm.kernel.find import given_kernel
 from lkm.klog import Record
@@ -121,6 +121,10 @@ class Guest:
         if self._session is None and self._begun is None:
             self._begun = begun or begin_clone(self._settings)
         return self._session is not None or self._begun is not None
+
+    def prepare(self) -> None:
+        """Makes the saved guest that this one is a clone of, where there is none; raises as `start`."""
+        prepare_template(self._settings)
 
     def start(self) -> None:
         """Starts it: a clone of the template, or a boot.

@@ -61,6 +61,11 @@ def begin_clone(settings: Settings) -> Clone | None:
     return None
 
 
+def prepare_template(settings: Settings) -> None:
+    """Makes the template of a guest where there is none."""
+    make_template(settings.kernel, find_machine(settings), cmdline=settings.cmdline)
+
+
 def start_vm(settings: Settings, begun: Clone | None = None) -> Vm:
     """A guest whose agent has answered; `begun` is a clone of these settings that is on its way.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
-from lkm.errors import BadInputError, OutOfTimeError, UsageError
+from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
 from lkm.guest import End, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
@@ -75,6 +77,7 @@ class _Run:
         self.timing = Timing()
         self.hint = ""
         self.first = False  # no saved guest is there yet
+        self.boot: Thread | None = None  # makes it, beside a build
 
     def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
         job = self.job
@@ -91,6 +94,10 @@ class _Run:
             if self.standby is None or not self.standby.ready:
                 # It wakes up while modules are built and read.
                 self.first = not guest.begin(begun) and job.template
+            if self.first and not all(map(_is_module, sources)):
+                self.listener.booting(self.kernel)
+                self.boot = Thread(target=_prepare, args=(guest,), daemon=True)
+                self.boot.start()
             return self._run_in(guest, sources, parameters)
         finally:
             guest.close()
@@ -123,7 +130,9 @@ class _Run:
         began = time.monotonic()
         if self.standby is not None and self.standby.ready:
             guest = self.standby.take(timeout=self.job.timeout, on_record=self._on_record)
-        if self.first:
+        if self.boot is not None:
+            self.boot.join()
+        elif self.first:
             self.listener.booting(self.kernel)
         with guest:
             self.accelerator = guest.accelerator
@@ -223,6 +232,11 @@ class _Run:
             built=tuple(self.built),
             hint=self.hint,
         )
+
+
+def _prepare(guest: Guest) -> None:
+    with suppress(LkmError, OSError):  # the start meets it again, and tells it
+        guest.prepare()
 
 
 def _is_module(path: Path) -> bool:

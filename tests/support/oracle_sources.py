@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import lkm
@@ -81,9 +82,10 @@ module_param_cb(own, &own_ops, NULL, 0200);
 }  # fmt: skip
 
 
-def build_sources(kernel: Kernel, directory: Path) -> dict[str, bytes]:
-    """The modules of all sources for one kernel, by name; written to and built below `directory`."""
-    key = hashlib.sha256(repr(SOURCES).encode()).hexdigest()[:12]
+def build_sources(kernel: Kernel, directory: Path, *, names: Iterable[str] = SOURCES) -> dict[str, bytes]:
+    """The modules of the sources for one kernel, by name; written to and built below `directory`."""
+    chosen = {name: SOURCES[name] for name in names}
+    key = hashlib.sha256(repr(chosen).encode()).hexdigest()[:12]
     directory /= key  # what changed is built anew as a whole
     directory.mkdir(parents=True, exist_ok=True)
     version = tuple(map(int, kernel.release.replace("-", ".").split(".")[:2]))
@@ -92,7 +94,7 @@ def build_sources(kernel: Kernel, directory: Path) -> dict[str, bytes]:
         "ccflags-y += -Wno-missing-prototypes -Wno-missing-declarations",
         "CFLAGS_o_common.o += -fcommon",
     ]
-    for name, source in SOURCES.items():
+    for name, source in chosen.items():
         (directory / f"{name}.c").write_text(_HEAD + source.replace(", SPACE)", f", {space})"))
         lines.append(f"obj-m += {name}.o")
     (directory / "Kbuild").write_text("\n".join(lines) + "\n")

@@ -72,6 +72,8 @@ def command(
         common.emit_json(_json(built))
     else:
         _show(built)
+        if built.ok and built.how != "nothing":
+            _warn(built)
     return 0 if built.ok else 1
 
 
@@ -105,6 +107,30 @@ def _show(built: Built) -> None:
         )
     else:
         common.note(f"not built for {built.kernel.release}: {count_line(built.diagnostics)}", fg="red")
+
+
+def _warn(built: Built) -> None:
+    """What is certain already of loading the modules just built, where it is not as usual."""
+    from lkm.errors import LkmError
+    from lkm.verdict import Situation, check_module, read_ground, read_neighbours
+
+    try:
+        ground = read_ground(built.kernel)
+        neighbours = read_neighbours(built.modules) if len(built.modules) > 1 else {}
+        verdicts = [check_module(path, ground, Situation(neighbours=neighbours)) for path in built.modules]
+    except LkmError:
+        return  # a kernel that cannot be read is no fault of the build
+    for verdict in verdicts:
+        told = dict.fromkeys(one.why for one in verdict.findings if one.fatal or one.rule not in _USUAL)
+        for why in told:
+            what = f"will not load ({verdict.error})" if not verdict.loads else "warning"
+            common.note(f"{verdict.module}: {what}: {why}", fg="yellow")
+        if not verdict.loads:
+            common.note(f"  lkm check --explain {verdict.path}", dim=True)
+
+
+# What every module built outside the kernel's tree does.
+_USUAL = ("taints", "forced")
 
 
 def _json(built: Built) -> dict[str, object]:

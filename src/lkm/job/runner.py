@@ -173,7 +173,15 @@ class _Run:
                 guest.log()  # whatever is still on its way
                 from lkm.job.explain import explain_load  # only where something went wrong
 
-                self.hint = explain_load(path, step, self.records, kernel=self.kernel)
+                self.hint = explain_load(
+                    path,
+                    step,
+                    kernel=self.kernel,
+                    parameters=words.get(name, ""),
+                    loaded=[one.name for one in self.modules if one.load is not None and one.load.ok],
+                    cmdline=self.job.cmdline,
+                    beside=plan.paths,
+                )
             self.listener.loaded(result)
         self._took(load=began)
         return outcome

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lkm.paths import cache_dir
 from lkm.verdict.ground import Ground, Offer
 from lkm.verdict.subject import Subject
 from lkm.verdict.value import Finding, Taint
@@ -89,4 +90,16 @@ class Case:
     @property
     def rebuild(self) -> str:
         """The command that builds it anew for this kernel, as far as the file tells where from."""
-        return f"lkm build --kernel {self.ground.name} {self.path.parent}"
+        place = self.path.parent
+        # What `lkm build` made lies in the cache, its source elsewhere.
+        where = "" if cache_dir() in place.parents else f" {place}"
+        return f"lkm build --kernel {self.ground.name}{where}"
+
+    @property
+    def elsewhere(self) -> str:
+        """That it was built for another release, "" where it was not, or does not say."""
+        release = (self.subject.value("vermagic") or "").partition(" ")[0]
+        here = self.ground.kernel.release
+        if not release or release == here:
+            return ""
+        return f"{self.name} was built for {release}, this kernel is {here}"

@@ -188,10 +188,8 @@ def _check_struct_size(case: Case, title: str, *, compared: bool) -> list[Findin
     if expected is None:
         case.doubt("the size of struct module: there is no module of this kernel to compare with")
     elif size != expected:
-        why = (
-            f"its struct module has {size} bytes, this kernel's has {expected}: "
-            "it was built for a kernel of another version or configuration"
-        )
+        cause = case.elsewhere or "it was built for a kernel of another version or configuration"
+        why = f"{cause}: struct module has {size} bytes in it and {expected} in this kernel"
         if compared:
             return [case.refuse("struct-module", ENOEXEC, "module-size", title, why=why, hint=case.rebuild)]
         # 6.1 believes it, and writes where its own fields would be.

@@ -53,10 +53,8 @@ def check_version(case: Case, symbol: str, crc: int | None) -> tuple[bool, Findi
         return True, case.warn("version", "no-version", title, symbol)
     if known[symbol] == crc:
         return True, None
-    why = (
-        f"{symbol} was another when it was built: its CRC is 0x{known[symbol]:08x} there "
-        f"and 0x{crc:08x} in this kernel"
-    )
+    why = f"the CRC of {symbol} is 0x{known[symbol]:08x} in it and 0x{crc:08x} in this kernel"
+    why = f"{case.elsewhere}; {why}" if case.elsewhere else f"{why}: its types changed since it was built"
     return False, case.refuse("version", EINVAL, "version", title, symbol, why=why, hint=case.rebuild)
 
 
@@ -110,7 +108,7 @@ def check_vermagic(case: Case) -> list[Finding]:
     mine, theirs = (_flags(own), _flags(wanted)) if with_crcs else (own, wanted)
     if mine == theirs:
         return []
-    why = _vermagic_why(own, wanted, with_crcs=with_crcs)
+    why = _vermagic_why(case.name, own, wanted, with_crcs=with_crcs)
     release = own.partition(" ")[0]
     hint = f"{case.rebuild}; or take the kernel it was built for: --kernel {release}"
     said = (subject.told_name, own, wanted)
@@ -122,10 +120,10 @@ def _flags(magic: str) -> str:
     return magic[at:] if at >= 0 else ""
 
 
-def _vermagic_why(own: str, wanted: str, *, with_crcs: bool) -> str:
+def _vermagic_why(name: str, own: str, wanted: str, *, with_crcs: bool) -> str:
     release, target = own.partition(" ")[0], wanted.partition(" ")[0]
     if release != target and not with_crcs:
-        return f"it was built for {release}, this kernel is {target}"
+        return f"{name} was built for {release}, this kernel is {target}"
     lacking = [word for word in wanted.split()[1:] if word not in own.split()[1:]]
     extra = [word for word in own.split()[1:] if word not in wanted.split()[1:]]
     parts = [f"this kernel has {' '.join(lacking)}"] if lacking else []

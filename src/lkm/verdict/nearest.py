@@ -31,13 +31,15 @@ def _quote(name: str) -> str:
 
 def find_nearest(ground: Ground, name: str) -> list[str]:
     """Exported symbols whose names come near, the nearest first."""
-    words = set(name.strip("_").split("_"))
+    plain = name.strip("_")
+    words, start = set(plain.split("_")), plain[:3]
     candidates = []
     for known in (*(ground.exports or {}), *ground.module_exports):
         if abs(len(known) - len(name)) > 8:
             continue
-        # A cheap look first: the same words, or nearly the same letters.
-        if known.strip("_") == name.strip("_") or not words.isdisjoint(known.strip("_").split("_")):
+        # A cheap look first: a word in common, or the same beginning.
+        other = known.strip("_")
+        if other.startswith(start) or not words.isdisjoint(other.split("_")):
             candidates.append(known)
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(name)

@@ -122,11 +122,17 @@ def _usage(error: click.ClickException) -> int:
     return 2
 
 
+# What click 8.2 and later raise; 8.1 shows the help itself.
+_NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])
+)
+
+
 def run_command(arguments: list[str]) -> int:
     """Runs `lkm ARGUMENTS` and gives its exit status (docs/cli.md); errors are shown, not raised."""
     try:
         status = lkm.main(arguments, prog_name="lkm", standalone_mode=False, color=_color())
-    except click.exceptions.NoArgsIsHelpError as error:
+    except _NO_ARGUMENTS as error:
         click.echo(error.format_message())
         return 2
     except click.ClickException as error:

@@ -44,7 +44,7 @@ def test_a_mistyped_verb_gets_the_near_one(capfd: Capture) -> None:
 def test_a_mistyped_option_is_wrong_use(capfd: Capture) -> None:
     assert run_command(["run", "--exce", "true"]) == 2
     said = capfd.readouterr().err
-    assert "error: no such option '--exce'" in said
+    assert "error: no such option" in said and "--exce" in said  # click 8.1 has it without quotes
     assert "hint: " in said
 
 

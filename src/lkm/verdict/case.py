@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from lkm.paths import cache_dir
@@ -64,6 +65,7 @@ class Case:
         self.doubts: list[str] = []
         self.wanted: dict[str, None] = {}
         self.proprietary = False
+        self.signed = False
         self.found: dict[str, Offer] = {}
 
     @property
@@ -86,6 +88,14 @@ class Case:
     def warn(self, rule: str, message: str = "", *values: object, why: str = "", hint: str = "") -> Finding:
         """A finding that only tells what follows."""
         return self.refuse(rule, 0, message, *values, why=why, hint=hint)
+
+    @cached_property
+    def own_build(self) -> bool:
+        """Whether the kernel's own build made it, byte for byte: signed with its key, for its release.
+
+        Its relocations, its types and its CRCs are then what that build made for this kernel.
+        """
+        return self.signed and self.subject.value("vermagic") == self.ground.vermagic is not None
 
     @property
     def rebuild(self) -> str:

@@ -41,8 +41,8 @@ class Ground:
     the configuration, CONFIG_ left out; only those that are known.  `exports`: the kernel's own.
     `module_exports`: of each symbol that a module of its directory exports, the modules that do.
     `needs`: for each such module, what to load before it, in order.  `in_sysfs`: built-in modules that have
-    a directory in /sys/module.  `certificates`: the keys built in.  `per_cpu`: bytes that all modules
-    share.  `types`: (bytes of the header, bytes of names) of its BTF.
+    a directory in /sys/module.  `certificates`: the keys built in; `raw_certificates`: the same in DER.
+    `types`: (bytes of the header, bytes of names) of its BTF.
     """
 
     kernel: Kernel
@@ -60,6 +60,7 @@ class Ground:
     certificates: tuple[Certificate, ...] | None
     types: tuple[int, int] | None
     debian: bool
+    raw_certificates: tuple[bytes, ...] = ()
     built_in: frozenset[str] = field(default=frozenset())
 
     def option(self, name: str) -> bool | None:

@@ -21,7 +21,7 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 def check_types(case: Case) -> list[Finding]:
     """Its BTF, if it has any, fits the kernel's (kernel/bpf/btf.c, btf_module_notify)."""
-    index = case.subject.find(".BTF", any_flags=True)
+    index = 0 if case.own_build else case.subject.find(".BTF", any_flags=True)
     if not index or not case.ground.option("DEBUG_INFO_BTF_MODULES") or not case.subject.rows[index].size:
         return []
     base = case.subject.find(".BTF.base", any_flags=True)

@@ -287,5 +287,6 @@ def _build(kernel: Kernel, kept: dict[str, Any]) -> Ground:
         certificates=certificates,
         types=kept["types"],
         debian=kept["debian"],
+        raw_certificates=tuple(kept["certificates"] or ()),
         built_in=built_in_modules(kernel.modules) if kernel.modules is not None else frozenset(),
     )

@@ -8,9 +8,9 @@ from errno import EBADMSG, EKEYREJECTED, EPERM
 
 from lkm.elf import BytesSource
 from lkm.module.der import DerError
-from lkm.module.signature import MARKER, Signature, Verification, read_signature
-from lkm.module.verify import verify_signature
+from lkm.module.signature import MARKER, Verification, read_signature
 from lkm.verdict.case import Case
+from lkm.verdict.trust import verify_by_keys
 from lkm.verdict.value import Finding, Taint
 
 _INFO = struct.Struct(">5B3sI")
@@ -66,7 +66,9 @@ def _check_key(case: Case) -> list[Finding]:
         signature = None
     if signature is None:
         return [_broken(case, "its signature cannot be read")]
-    verdict = _verify(source, signature, case)
+    raw = case.ground.raw_certificates
+    verdict = verify_by_keys(case.subject.data, signature, certificates, raw)
+    case.signed = verdict is Verification.GOOD
     if verdict is Verification.GOOD:
         return []
     if verdict is Verification.OTHER_KEY:
@@ -76,15 +78,6 @@ def _check_key(case: Case) -> list[Finding]:
         return _not_trusted(case, "module with unsupported crypto", "its signature's algorithm is not known")
     why = "it was changed after it was signed: its signature does not hold"
     return [case.refuse("signature", EKEYREJECTED, why=why, hint=_AGAIN)]
-
-
-def _verify(source: BytesSource, signature: Signature, case: Case) -> Verification:
-    found = Verification.OTHER_KEY
-    for certificate in case.ground.certificates or ():
-        answer = verify_signature(source, signature, certificate)
-        if answer is not Verification.OTHER_KEY:
-            found = answer
-    return found
 
 
 def _not_trusted(case: Case, reason: str, why: str) -> list[Finding]:

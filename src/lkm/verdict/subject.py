@@ -79,14 +79,22 @@ class Subject:
         table = self.data[row.offset : row.offset + row.size]
         return [table[at : table.find(b"\0", at)] if at < len(table) else b"" for at, *_ in self.rows]
 
+    @cached_property
+    def _loaded(self) -> dict[bytes, int]:
+        """The first section of each name that takes memory."""
+        rows, last = self.rows, len(self.rows) - 1
+        names = self.names
+        return {names[at]: at for at in range(last, 0, -1) if rows[at].flags & SHF_ALLOC}
+
+    @cached_property
+    def _any(self) -> dict[bytes, int]:
+        """The first section of each name."""
+        names = self.names
+        return {names[at]: at for at in range(len(names) - 1, 0, -1)}
+
     def find(self, name: str, *, any_flags: bool = False) -> int:
         """The first section of that name that takes memory (or any), 0 where there is none (find_sec)."""
-        wanted = name.encode()
-        rows = self.rows
-        for index, own in enumerate(self.names):
-            if own == wanted and index and (any_flags or rows[index].flags & SHF_ALLOC):
-                return index
-        return 0
+        return (self._any if any_flags else self._loaded).get(name.encode(), 0)
 
     def count(self, name: str) -> int:
         """How many sections have that name."""
@@ -111,9 +119,13 @@ class Subject:
             (key, value) for key, equals, value in (text.partition("=") for text in texts if text) if equals
         ]
 
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        return dict(reversed(self.information))
+
     def value(self, key: str) -> str | None:
         """The first value of a key of `.modinfo`."""
-        return next((value for name, value in self.information if name == key), None)
+        return self._values.get(key)
 
     def values(self, key: str) -> list[str]:
         """All values of a key."""
@@ -159,9 +171,13 @@ class Subject:
         fields: tuple[int, int, int, int, int, int] = _SYMBOL.unpack_from(self.symbols, 24 * index)
         return fields
 
+    @cached_property
+    def _strings_at(self) -> int:
+        return self.rows[self.rows[self.symbol_index].link].offset
+
     def symbol_name(self, name_at: int) -> str:
         """A name out of the string table, whose size kernels before 6.13 do not look at."""
-        start = self.rows[self.rows[self.symbol_index].link].offset + name_at
+        start = self._strings_at + name_at
         end = self.data.find(b"\0", start)
         return self.data[start : end if end >= 0 else None].decode("utf-8", "replace")
 
@@ -173,16 +189,15 @@ class Subject:
     @cached_property
     def undefined(self) -> list[Undefined]:
         """The symbols to be found elsewhere, in the table's order."""
-        found: list[Undefined] = []
-        places = self.places
-        at = 0
-        while True:
-            try:
-                at = places.index(0, at + 1)
-            except ValueError:
-                return found
-            name_at, info, *_ = _SYMBOL.unpack_from(self.symbols, 24 * at)
-            found.append(Undefined(at, self.symbol_name(name_at), info >> 4 == 2))
+        data, start = self.data, self._strings_at
+        name_at, kinds = array("I", self.symbols)[0::6], self.symbols[4::24]
+        found = []
+        for index in [at for at, place in enumerate(self.places) if not place]:
+            first = start + name_at[index]
+            end = data.find(b"\0", first)
+            name = data[first : end if end >= 0 else None].decode("utf-8", "replace")
+            found.append(Undefined(index, name, kinds[index] >> 4 == 2))
+        return found[1:]
 
     @cached_property
     def versions(self) -> dict[str, int]:

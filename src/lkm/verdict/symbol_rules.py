@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from array import array
 from collections.abc import Iterator
 from errno import EINVAL, ENOENT, ENOEXEC, EPERM
 
@@ -16,7 +18,7 @@ from lkm.verdict.value import Finding, Taint
 
 _SHN_LIVEPATCH = 0xFF20
 _MODULE_SPACE = "module:"
-_KSYMTAB_ROW = {64: 12, 32: 12}
+_EXPORT_NAME = re.compile(rb"\0(?=__(?:ksymtab|kstrtab)_)")
 
 
 def check_export_tables(case: Case) -> list[Finding]:
@@ -77,9 +79,26 @@ def check_symbols(case: Case) -> list[Finding]:
         case.doubt("which symbols this kernel exports: neither its image nor its headers are at hand")
         return found
     using_gpl: list[str] = []
+    exports, crcs = case.ground.exports, _known_crcs(case)
     for wanted in subject.undefined:
-        found += _resolve(case, wanted, using_gpl)
+        # Nearly all are plain: found in the kernel itself, to be had, and with the CRC they should have.
+        offer = exports.get(wanted.name)
+        if offer is None or offer.namespace or (offer.gpl_only and case.proprietary):
+            found += _resolve(case, wanted, using_gpl)
+        elif crcs is None or offer.crc is None or crcs.get(wanted.name) == offer.crc:
+            case.found[wanted.name] = offer
+            if offer.gpl_only:
+                using_gpl.append(wanted.name)
+        else:
+            found += _resolve(case, wanted, using_gpl)
     return found
+
+
+def _known_crcs(case: Case) -> dict[str, int] | None:
+    """The CRCs that are compared, None where none are; empty where that takes a closer look."""
+    if case.ground.option("MODVERSIONS") is False or case.own_build:
+        return None
+    return {} if case.subject.find("__version_ext_crcs") else case.subject.versions
 
 
 def _common(case: Case) -> list[Finding]:
@@ -265,10 +284,11 @@ def exported_names(case: Case) -> Iterator[str]:
         tables.append(subject.find("__ksymtab_gpl"))
     by_name: dict[str, tuple[int, int]] = {}
     found: dict[int, list[tuple[int, str]]] = {table: [] for table in tables if table}
-    for index in range(1, len(subject.symbols) // 24):
-        name_at, _, _, place, value, _ = subject.symbol(index)
-        if not subject.strings.startswith(b"__k", name_at):
+    wanted = {match.start() + 1 for match in _EXPORT_NAME.finditer(subject.strings)}
+    for index, name_at in enumerate(array("I", subject.symbols)[0::6]):
+        if name_at not in wanted:
             continue
+        place, value = subject.symbol(index)[3:5]
         name = subject.symbol_name(name_at)
         if name.startswith("__ksymtab_") and place in found:
             found[place].append((value, name.removeprefix("__ksymtab_")))

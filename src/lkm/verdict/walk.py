@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from lkm.errors import BadInputError
@@ -12,7 +13,7 @@ from lkm.verdict.case import Case, Neighbour, Situation
 from lkm.verdict.ground import Ground, Offer
 from lkm.verdict.rules import rules_of
 from lkm.verdict.subject import Subject
-from lkm.verdict.value import TAINT_MEANINGS, Finding, Step, Taint, Verdict
+from lkm.verdict.value import TAINT_MEANINGS, Finding, Rule, Step, Taint, Verdict
 
 
 def check_module(path: Path, ground: Ground, situation: Situation | None = None) -> Verdict:
@@ -30,7 +31,8 @@ def check_bytes(data: bytes, path: Path, ground: Ground, situation: Situation | 
     for rule in rules_of(ground):
         before = len(case.doubts)
         found = rule.check(case)
-        steps.append(Step(rule, tuple(found), tuple(case.doubts[before:])))
+        plain = not found and len(case.doubts) == before
+        steps.append(_passed(rule) if plain else Step(rule, tuple(found), tuple(case.doubts[before:])))
         if any(one.fatal for one in found):
             break
     findings = [finding for step in steps for finding in step.findings]
@@ -46,6 +48,12 @@ def check_bytes(data: bytes, path: Path, ground: Ground, situation: Situation | 
         order=_order(case),
         steps=tuple(steps),
     )
+
+
+@cache
+def _passed(rule: Rule) -> Step:
+    """A check with nothing to say, the same each time: most are."""
+    return Step(rule, (), ())
 
 
 def _name(case: Case, path: Path) -> str:

@@ -17,6 +17,9 @@ from lkm.verdict import Situation, Verdict, check_module, read_ground, read_neig
 _REPORTS = ("BUG: ", "kernel BUG at ", "divide error: ", "general protection fault", "invalid opcode: ")
 _PLACE = re.compile(r"\bRIP: [0-9a-f]{4}:(\S+\+0x\S+(?: \[\w+\])?)")
 _MOST_CAUSES = 3
+# arch/x86/kernel/nmi.c, unknown_nmi_error; see guest.ending
+_ASKED = "NMI received for unknown reason"
+_FRAME = re.compile(r"(?:^|\s)(?!\?)([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+ \[\w+\])")
 
 
 def explain_load(
@@ -60,7 +63,21 @@ def explain_verdict(verdict: Verdict) -> str:
 
 
 def explain_oops(records: Sequence[Record]) -> str:
-    """What the kernel said went wrong and where, from its report; "" where there is none."""
+    """What the kernel said went wrong and where, from its report."""
     what = next((record.text for record in records if record.text.startswith(_REPORTS)), "")
     where = next((match[1] for record in records if (match := _PLACE.search(record.text))), "")
-    return f"{what}, in {where}" if what and where else what
+    if not what:
+        return (
+            "the call never came back and the kernel reported no bug: the module ended the process (do_exit)"
+        )
+    return f"{what}, in {where}" if where else what
+
+
+def explain_hang(records: Sequence[Record], timeout: float) -> str:
+    """Where a guest was that did not answer for `timeout` seconds, from what it was made to say."""
+    asked = any(_ASKED in record.text for record in records)
+    lines = [line for record in records for line in record.text.splitlines()]
+    where = next((match[1] for line in lines if (match := _FRAME.search(line))), "")
+    place = f", in {where}" if where else ""
+    own = "; the panic above is only how lkm had it say where (an NMI)" if asked else ""
+    return f"no answer within {timeout:g} s{place}{own}; --timeout gives it longer"

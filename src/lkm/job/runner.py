@@ -124,6 +124,10 @@ class _Run:
             outcome = self._in_guest(guest, plan, words)
         except GuestEnded as error:
             outcome = _END_OUTCOME[error.end]
+            if outcome is Outcome.HANG:
+                from lkm.job.explain import explain_hang
+
+                self.hint = explain_hang(self.records, self.job.timeout)
         return self._result(outcome)
 
     def _in_guest(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:

@@ -142,7 +142,7 @@ void say_stack(long pid)
 	fd = sys2(SYS_open, path, O_RDONLY | O_CLOEXEC);
 	got = fd < 0 ? 0 : sys3(SYS_read, fd, text, sizeof(text) - 1);
 	sys1(SYS_close, fd);
-	complain("lkm: the call does not return; it waits at:");
+	complain("lkm: the call does not return; it is at:");
 	for (long at = 0, line = 0; at < got; at++) { /* none where it runs, on another processor */
 		if (text[at] != '\n')
 			continue;

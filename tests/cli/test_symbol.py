@@ -41,3 +41,18 @@ def test_a_kernel_that_cannot_be_read_does_not_hide_the_others(
     assert "_printk" in told.out and f"  {kernel.name}: the kernel" in told.out
     assert "without damaged" in told.err
     assert run_command(["symbol", "_printk", "--kernel", "damaged"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("_prntk", "lkm symbol _printk"),
+        ("pm_power_of", "lkm symbol pm_power_off"),
+        ("nothing_is_called_so", "lkm map --kernel NAME"),
+    ],
+)
+def test_a_misspelt_name_is_told(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], word: str, hint: str
+) -> None:
+    assert run_command(["symbol", word, "--kernel", kernel.name]) == 1
+    assert f"hint: {hint}" in capsys.readouterr().err

@@ -52,8 +52,8 @@ def command(
             # Neither the kernel nor an export: a module may define it for itself.
             some = [one for kernel in chosen for one in find_in_modules(kernel, name, symbols.index)]
         if not some:
-            near = _near(name, symbols.find(chosen, f"*{name.strip('*')}*")[:200])
-            hint = f"lkm symbol {near}" if near else f"lkm symbol '*{name.strip('*')}*'"
+            near = _near(name, symbols, chosen)
+            hint = f"lkm symbol {near}" if near else "lkm map --kernel NAME, and a part of the name"
             raise BadInputError(f"no symbol '{name}' in {', '.join(one.name for one in chosen)}", hint=hint)
         found += some
     if as_json:
@@ -106,11 +106,16 @@ def ask_guest(kernel: Kernel) -> list[MapSymbol] | None:
     return found if any(one.address for one in found) else None
 
 
-def _near(name: str, candidates: list[KernelSymbol]) -> str:
+def _near(name: str, symbols: Symbols, kernels: list[Kernel]) -> str:
+    """A symbol that may have been meant: one that has the name in it, or an export that is spelt like it."""
     from difflib import get_close_matches
 
-    found = get_close_matches(name, [one.name for one in candidates], n=1)
-    return found[0] if found else (candidates[0].name if candidates else "")
+    plain = name.strip("*")
+    names = [one.name for one in symbols.find(kernels, f"*{plain}*")[:200]]
+    if names:
+        return next(iter(get_close_matches(plain, names, n=1, cutoff=0.1)), names[0])
+    alike = [one for one in symbols.exported_names(kernels[-1]) if abs(len(one) - len(plain)) < 3]
+    return next(iter(get_close_matches(plain, alike, n=1, cutoff=0.8)), "")
 
 
 def symbol_json(symbol: KernelSymbol) -> dict[str, Any]:

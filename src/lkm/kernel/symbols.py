@@ -162,6 +162,12 @@ class Symbols:
         )
         return {str(row[0]): int(row[1]) for row in rows if row[0]}
 
+    def exported_names(self, kernel: Kernel) -> list[str]:
+        """The names of all that a kernel and its modules export."""
+        number = self._ready(kernel)
+        rows = self._select("SELECT DISTINCT name FROM symbols WHERE kernel = ? AND export > 0", (number,))
+        return [str(row[0]) for row in rows]
+
     def has_map(self, kernel: Kernel) -> bool:
         """Whether addresses of this kernel's symbols are known."""
         number = self._ready(kernel)

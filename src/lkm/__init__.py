@@ -58,6 +58,7 @@ __all__ = [
     "Built",
     "Diagnostic",
     "Guest",
+    "GuestEnded",
     "GuestLostError",
     "Job",
     "Kernel",

@@ -140,9 +140,10 @@ def test_the_status_and_what_is_said_come_through(caged: Callable[..., process.R
 
 
 def test_it_ends_with_whoever_started_it(caged: Callable[..., process.Result], tmp_path: Path) -> None:
+    line = f"echo >{tmp_path}/out/started; exec sleep 987.25"
     argv = toolchain_command(
         FETCHED,
-        ["sleep", "987.25"],
+        ["sh", "-c", line],
         kernel=BARE,
         writable=[tmp_path / "out"],
         readable=[],
@@ -151,6 +152,8 @@ def test_it_ends_with_whoever_started_it(caged: Callable[..., process.Result], t
     code = f"from lkm import process\nprocess.run({argv!r})"
     starter = subprocess.Popen([sys.executable, "-c", code])
     try:
+        # Before it runs there, bubblewrap's own child may not have asked yet to be killed with its parent.
+        wait_for((tmp_path / "out/started").exists)
         wait_for(sleepers)
     finally:
         starter.send_signal(signal.SIGKILL)
@@ -160,7 +163,9 @@ def test_it_ends_with_whoever_started_it(caged: Callable[..., process.Result], t
 
 def sleepers() -> list[str]:
     return [
-        path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\x00987.25" in read(path)
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if read(path) == b"sleep\x00987.25\x00"
     ]
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,10 @@ from lkm.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
     from lkm.kernel import Kernel
-    from lkm.verdict import Verdict
+    from lkm.verdict import Situation, Verdict
+
+_MANY = 200  # modules that are worth a second process
+_PIECE = 32
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,6 +59,7 @@ def command(
     lkm check --explain visitor.ko --loaded greeter debug=1
     """
     from lkm.kernel import find_kernel
+    from lkm.verdict import Situation
 
     paths, parameters = _split(words)
     present = frozenset(name.replace("-", "_") for name in loaded) if loaded or alone else None
@@ -63,7 +67,8 @@ def command(
     for name in kernels or (None,):
         with common.progress() as bar:
             kernel = find_kernel(name, need_build=False, progress=bar)
-        verdicts += _check(paths, parameters, kernel, present=present, cmdline=cmdline)
+        situation = Situation(loaded=present, cmdline=cmdline)
+        verdicts += _check(paths, parameters, kernel, situation, explain=explain)
     _show(verdicts, explain=explain, as_json=as_json)
     return int(not all(one.loads for one in verdicts))
 
@@ -96,22 +101,48 @@ def _check(
     paths: Sequence[Path],
     parameters: Sequence[str],
     kernel: Kernel,
+    situation: Situation,
     *,
-    present: frozenset[str] | None,
-    cmdline: str,
+    explain: bool,
 ) -> list[Verdict]:
-    from lkm.verdict import Situation, check_module, read_ground, read_neighbours
+    from dataclasses import replace
+
+    from lkm.verdict import check_module, read_ground, read_neighbours
 
     ground = read_ground(kernel)
     # All modules of a kernel's own directory are known already.
-    inside = kernel.modules.resolve() if kernel.modules is not None else None
-    others = [path for path in paths if inside is None or inside not in path.resolve().parents]
-    neighbours = read_neighbours(others) if len(paths) > 1 else {}
-    found = []
-    for path in paths:
+    inside = f"{kernel.modules}/" if kernel.modules is not None else None
+    others = [path for path in paths if inside is None or not str(path.absolute()).startswith(inside)]
+    if len(paths) > 1:
+        situation = replace(situation, neighbours=read_neighbours(others))
+
+    def check(path: Path) -> Verdict:
         words = tuple(_for_module(parameters, path))
-        found.append(check_module(path, ground, Situation(words, present, cmdline, neighbours)))
-    return found
+        found = check_module(path, ground, replace(situation, parameters=words))
+        return found if explain else replace(found, steps=())
+
+    return [check(path) for path in paths] if len(paths) < _MANY else _share(check, paths)
+
+
+def _share(check: Callable[[Path], Verdict], paths: Sequence[Path]) -> list[Verdict]:
+    """The verdicts of many modules, by as many processes as there are processors, in the given order."""
+    import multiprocessing
+    import os
+
+    count = len(os.sched_getaffinity(0))
+    if count < 2:
+        return [check(path) for path in paths]
+    context = multiprocessing.get_context("fork")  # with all that is known of the kernel at hand
+    with context.Pool(count, _asked.append, (check,)) as pool:
+        return pool.map(_check_one, paths, chunksize=_PIECE)
+
+
+# In each process: what is asked of it.
+_asked: list[Callable[[Path], Verdict]] = []
+
+
+def _check_one(path: Path) -> Verdict:
+    return _asked[0](path)
 
 
 def _for_module(parameters: Sequence[str], path: Path) -> list[str]:

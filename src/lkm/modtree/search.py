@@ -179,7 +179,10 @@ def find_changed(
     # Relative to the directory's descriptor: a short way to each of thousands of files.
     changed = []
     stat_of = os.stat
-    root = os.open(modules_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        root = os.open(modules_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
     try:
         if _top(str(modules_dir), config.exclude) != old.top:
             return None

@@ -554,6 +554,14 @@ def test_what_a_tool_says_before_make_gives_up_is_the_cause(source: Path, kernel
     assert [item.text for item in built.errors] == ["/nowhere/Module.symvers: No such file or directory"]
 
 
+def test_an_undefined_symbol_is_told_where_it_is_used(source: Path, kernel: Kernel) -> None:
+    (source / "one.c").write_text(module(head="int nobody_has(void);\nint x(void) { return nobody_has(); }"))
+    (error,) = build(source, kernel=kernel).errors
+    assert "nobody_has" in error.text and "nobody_has" in error.source_line
+    assert (source / "one.c").read_text().splitlines()[error.line - 1] == error.source_line
+    assert error.source_line[error.column - 1 :].startswith("nobody_has")
+
+
 def test_a_file_that_is_named_and_not_there(source: Path, kernel: Kernel) -> None:
     (source / "Makefile").write_text("obj-m := one.o missing.o\n")
     built = build(source, kernel=kernel)

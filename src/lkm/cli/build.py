@@ -12,7 +12,7 @@ from lkm.cli import common
 from lkm.errors import UsageError
 from lkm.kbuild import Built, build
 from lkm.kernel import find_kernel
-from lkm.show.diagnostics import count_line, format_diagnostics
+from lkm.show.diagnostics import count_line, format_diagnostics, symbols_hint
 
 SCHEMA = 1
 
@@ -82,7 +82,10 @@ def _split(words: tuple[str, ...], here: Path) -> tuple[Path, list[str]]:
     settings = [word for word in words if "=" in word and not (here / word).exists()]
     sources = [word for word in words if word not in settings]
     if len(sources) > 1:
-        raise UsageError(f"one module source at a time, not {len(sources)}", hint=f"lkm build {sources[0]}")
+        raise UsageError(
+            f"one module source at a time, not {len(sources)}",
+            hint=f"lkm run {' '.join(sources)} builds all, each with what those before it export",
+        )
     return (here / sources[0] if sources else here), settings
 
 
@@ -107,6 +110,8 @@ def _show(built: Built) -> None:
         )
     else:
         common.note(f"not built for {built.kernel.release}: {count_line(built.diagnostics)}", fg="red")
+        if text := symbols_hint(built.diagnostics, kernel=built.kernel.name):
+            common.hint(text)
 
 
 def _warn(built: Built) -> None:

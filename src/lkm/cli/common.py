@@ -120,6 +120,12 @@ def note(text: str, **style: Any) -> None:
     click.secho(text, err=True, **style)
 
 
+def hint(text: str) -> None:
+    """The next thing to type, on standard error."""
+    click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
+    click.echo(text, err=True)
+
+
 class Bar:
     """Progress of long steps: a bar on a terminal, a line a step elsewhere (see `lkm.progress`)."""
 

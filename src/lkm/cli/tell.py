@@ -33,9 +33,11 @@ class Teller(Listener):
 
     def built(self, built: Built) -> None:
         if built.diagnostics:
-            from lkm.show.diagnostics import format_diagnostics
+            from lkm.show.diagnostics import format_diagnostics, symbols_hint
 
             click.echo(format_diagnostics(built.diagnostics, color=sys.stderr.isatty()), err=True, nl=False)
+            if text := symbols_hint(built.diagnostics, kernel=built.kernel.name):
+                common.hint(text)
         if not built.ok and not built.diagnostics:
             click.echo(built.log, err=True, nl=False)
 
@@ -59,5 +61,4 @@ def tell_outcome(result: RunResult) -> None:
     """The closing lines of a run, on standard error."""
     common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
     if result.hint:
-        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
-        click.echo(result.hint, err=True)
+        common.hint(result.hint)

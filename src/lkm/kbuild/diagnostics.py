@@ -22,6 +22,8 @@ _COMPILER = re.compile(
 _SOURCE = re.compile(r"^ *\d* \| (?P<text>.*)$")
 _CLANG_SOURCE = re.compile(r"^\s*\^")
 _MODPOST = re.compile(r"^(?P<severity>ERROR|WARNING): modpost: (?P<text>.*)$")
+# older kernels: `"NAME" [FILE] undefined!`; newer ones: `FILE: symbol 'NAME' undefined!`
+UNDEFINED = re.compile(r"(?:\"|symbol ')(?P<name>\w+)(?:\" \[\S+\]|') undefined!")
 # objtool, and up to 6.4 scripts/check-local-export
 _OBJECT = re.compile(r"^(?P<path>\S+?\.o): (?P<severity>warning|error): (?P<text>.*)$")
 _NO_RULE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<text>No rule to make target .*?)\.?(?:  Stop\.)?$")

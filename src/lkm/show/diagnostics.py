@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lkm.kbuild import Diagnostic, Severity
+from lkm.kbuild.diagnostics import UNDEFINED
 
 _COLOURS = {Severity.ERROR: "31;1", Severity.WARNING: "35;1", Severity.NOTE: "36;1"}
 
@@ -38,6 +39,18 @@ def format_diagnostic(item: Diagnostic, *, color: bool = False, base: Path | Non
 def format_diagnostics(items: Iterable[Diagnostic], *, color: bool = False, base: Path | None = None) -> str:
     """All of them, one after the other."""
     return "".join(format_diagnostic(item, color=color, base=base) for item in items)
+
+
+def symbols_hint(items: Iterable[Diagnostic], *, kernel: str) -> str:
+    """The next thing to type where modpost found a symbol that nobody exports; "" where it did not."""
+    names = dict.fromkeys(match["name"] for item in items if (match := UNDEFINED.search(item.text)))
+    if not names:
+        return ""
+    name = next(iter(names))
+    return (
+        f"lkm symbol {name} --kernel {kernel} tells where it is and who may use it; "
+        "exported by another source of yours, name that first: lkm run THAT_DIR THIS_DIR"
+    )
 
 
 def count_line(items: Iterable[Diagnostic]) -> str:

@@ -59,7 +59,7 @@ def __getattr__(name: str) -> object:
 def check(
     module: Path | str,
     *,
-    kernel: Kernel,
+    kernel: Kernel | str | None = None,
     parameters: Sequence[str] = (),
     loaded: Sequence[str] | None = None,
     cmdline: str = "",
@@ -67,10 +67,11 @@ def check(
 ) -> Verdict:
     """Whether `kernel` will load the module file `module`, and if not, which check refuses it and why.
 
-    `parameters`: `name=value` words.  `loaded`: names of the modules that are loaded; None where what the
+    `kernel`: one, its name, or None for the one that `find_kernel()` gives.  `parameters`: `name=value` words.  `loaded`: names of the modules that are loaded; None where what the
     module needs is loaded before it.  `cmdline`: of the kernel.  `beside`: other module files whose exports
     count.  Raises `BadInputError` for a file that cannot be read and for a damaged kernel.
     """
+    from lkm.kernel.find import given_kernel
     from lkm.verdict.case import Situation
     from lkm.verdict.probe import read_ground
     from lkm.verdict.walk import check_module, read_neighbours
@@ -81,4 +82,5 @@ def check(
         cmdline,
         read_neighbours([Path(path) for path in beside]),
     )
-    return check_module(Path(module), read_ground(kernel), situation)
+    ground = read_ground(given_kernel(kernel, need_build=False))
+    return check_module(Path(module), ground, situation)

@@ -67,9 +67,10 @@ def check(
 ) -> Verdict:
     """Whether `kernel` will load the module file `module`, and if not, which check refuses it and why.
 
-    `kernel`: one, its name, or None for the one that `find_kernel()` gives.  `parameters`: `name=value` words.  `loaded`: names of the modules that are loaded; None where what the
-    module needs is loaded before it.  `cmdline`: of the kernel.  `beside`: other module files whose exports
-    count.  Raises `BadInputError` for a file that cannot be read and for a damaged kernel.
+    `kernel`: one, its name, or None for the one that `find_kernel()` gives.  `parameters`: `name=value`
+    words.  `loaded`: names of the modules that are loaded; None where what the module needs is loaded before
+    it.  `cmdline`: of the kernel.  `beside`: other module files whose exports count.  Raises
+    `BadInputError` for a file that cannot be read and for a damaged kernel.
     """
     from lkm.kernel.find import given_kernel
     from lkm.verdict.case import Situation

@@ -68,6 +68,13 @@ def _in_root(root: Path, release: str) -> Path:
     )
 
 
+def _file_hint(word: str) -> str:
+    """What to type instead of a word that is neither a module's name nor its file."""
+    if Path(word).is_dir():
+        return f"lkm build {word} prints the path of its .ko; give that"
+    return "give a file, or --kernel NAME"
+
+
 def is_module_path(word: str) -> bool:
     """Whether a word of the command line is a file rather than a module's name."""
     path = Path(word)
@@ -75,7 +82,7 @@ def is_module_path(word: str) -> bool:
         return True
     if "/" in word or word.endswith((".ko", ".ko.gz", ".ko.xz", ".ko.zst")):
         if path.is_dir():
-            raise BadInputError(f"{word} is a directory", hint=f"lkm build {word}")
+            raise BadInputError(f"{word} is a directory, not a module's file", hint=_file_hint(word))
         raise BadInputError(f"{word}: no such file")
     return False
 
@@ -94,7 +101,7 @@ def find_module_file(
     directory = find_modules_dir(kernel=kernel, base=base, release=release)
     found = Lookup(directory).find(word)
     if not found:
-        raise BadInputError(f"no module '{word}' in {directory}", hint="give a file, or --kernel NAME")
+        raise BadInputError(f"no module '{word}' in {directory}", hint=_file_hint(word))
     if found[0].path is None:
         raise BadInputError(f"{found[0].name} is built into the kernel: it has no module file")
     return found[0].path
@@ -105,23 +112,22 @@ def find_planner(
 ) -> tuple[Planner, list[str]]:
     """A planner for a modules directory, and the names that the words of the command line mean.
 
-    A word that is a file adds it to the directory's modules, in the place of one with the same name.
-    Raises `BadInputError` for a name or a file that is not there.
+    A word that is a file adds it to the directory's modules, in the place of one with the same name, and
+    those beside it that it depends on.  Raises `BadInputError` for a name or a file that is not there.
     """
     from lkm.modtree.index import Index, fresh_tree
     from lkm.modtree.plan import Planner
     from lkm.modtree.probe import read_probe_config
     from lkm.modtree.text import build_softdeps, build_weakdeps
     from lkm.modtree.tree import add_file
+    from lkm.module import read_module
 
     tree, _ = fresh_tree(Index(), directory, bad=lambda error: None)
-    names = []
-    for word in words:
-        if is_module_path(word):
-            tree, name = add_file(tree, Path(word))
-            names.append(name)
-        else:
-            names.append(word)
+    files = [Path(word) for word in words if is_module_path(word)]
+    given = dict.fromkeys([*_beside(files), *files], "")
+    for path in given:
+        tree, given[path] = add_file(tree, path)
+    names = [given.get(Path(word), word) for word in words]
     found = read_probe_config(
         None,
         config,
@@ -131,5 +137,30 @@ def find_planner(
     planner = Planner(tree, found)
     for name in names:
         if not planner.find(name):
-            raise BadInputError(f"no module '{name}' in {directory}", hint="give a file, or --kernel NAME")
+            raise BadInputError(f"no module '{name}' in {directory}", hint=_file_hint(name))
+    for path, name in given.items():
+        for need in read_module(path).depends:
+            if not planner.find(need):
+                raise BadInputError(
+                    f"{name} depends on {need}, which is neither beside it nor in {directory}",
+                    hint=f"name its file too, as in: {need}.ko {path}",
+                )
     return planner, names
+
+
+def _beside(files: Sequence[Path]) -> list[Path]:
+    """The module files beside `files` that these depend on, and those that they do."""
+    from lkm.module import read_module
+
+    named = {path.name.partition(".")[0].replace("-", "_") for path in files}
+    found: list[Path] = []
+    waiting = list(files)
+    while waiting:
+        path = waiting.pop()
+        for need in read_module(path).depends:
+            other = path.parent / f"{need}.ko"
+            if need not in named and other.is_file():
+                named.add(need)
+                found.append(other)
+                waiting.append(other)
+    return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lkm.elf.number import Machine
 from lkm.elf.quick import UNUSUAL, Quick
-from lkm.elf.source import BytesSource, Source
+from lkm.elf.source import BytesSource, FileSource, Source
 from lkm.errors import BadInputError
 from lkm.module import open_module
 
@@ -190,12 +190,17 @@ def read_import_order(path: str) -> Iterator[bytes]:
 
     Raises `BadInputError` where the file is damaged, or was changed since it was scanned.
     """
+    source = open_module(path)  # compressed ones, too
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            read = partial(os.pread, fd)
-            yield from _undefined(Quick(read), read)
-        finally:
-            os.close(fd)
+        read = partial(os.pread, source.fd) if isinstance(source, FileSource) else _reader(source)
+        yield from _undefined(Quick(read), read)
     except UNUSUAL as error:
         raise BadInputError(f"{path}: changed while it was read") from error
+    finally:
+        if isinstance(source, FileSource):
+            source.close()
+
+
+def _reader(source: Source) -> Callable[[int, int], bytes]:
+    """Bytes of a source as os.pread gives them: fewer at its end."""
+    return lambda size, offset: source.read(offset, max(0, min(size, source.size - offset)))

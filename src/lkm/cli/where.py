@@ -115,6 +115,7 @@ def find_planner(
     A word that is a file adds it to the directory's modules, in the place of one with the same name, and
     those beside it that it depends on.  Raises `BadInputError` for a name or a file that is not there.
     """
+    from lkm.modtree.beside import find_beside
     from lkm.modtree.index import Index, fresh_tree
     from lkm.modtree.plan import Planner
     from lkm.modtree.probe import read_probe_config
@@ -124,9 +125,11 @@ def find_planner(
 
     tree, _ = fresh_tree(Index(), directory, bad=lambda error: None)
     files = [Path(word) for word in words if is_module_path(word)]
-    given = dict.fromkeys([*_beside(files), *files], "")
-    for path in given:
-        tree, given[path] = add_file(tree, path)
+    modules = [read_module(path) for path in files]
+    modules = [*find_beside(modules), *modules]
+    given = {}
+    for module in modules:
+        tree, given[module.path] = add_file(tree, module.path)
     names = [given.get(Path(word), word) for word in words]
     found = read_probe_config(
         None,
@@ -138,29 +141,11 @@ def find_planner(
     for name in names:
         if not planner.find(name):
             raise BadInputError(f"no module '{name}' in {directory}", hint=_file_hint(name))
-    for path, name in given.items():
-        for need in read_module(path).depends:
+    for module in modules:
+        for need in module.depends:
             if not planner.find(need):
                 raise BadInputError(
-                    f"{name} depends on {need}, which is neither beside it nor in {directory}",
-                    hint=f"name its file too, as in: {need}.ko {path}",
+                    f"{module.name} depends on {need}, which is neither beside it nor in {directory}",
+                    hint=f"name its file too, as in: {need}.ko {module.path}",
                 )
     return planner, names
-
-
-def _beside(files: Sequence[Path]) -> list[Path]:
-    """The module files beside `files` that these depend on, and those that they do."""
-    from lkm.module import read_module
-
-    named = {path.name.partition(".")[0].replace("-", "_") for path in files}
-    found: list[Path] = []
-    waiting = list(files)
-    while waiting:
-        path = waiting.pop()
-        for need in read_module(path).depends:
-            other = path.parent / f"{need}.ko"
-            if need not in named and other.is_file():
-                named.add(need)
-                found.append(other)
-                waiting.append(other)
-    return found

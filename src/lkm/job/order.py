@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lkm.errors import BadInputError
 from lkm.modtree import load_order
+from lkm.modtree.beside import find_beside
 from lkm.module import Module, read_module
 
 
@@ -30,15 +31,6 @@ def plan_load(paths: Sequence[Path], *, modules_dir: Path | None) -> LoadPlan:
     given = {module.name: module for module in map(read_module, paths)}
     if len(given) < len(paths):
         raise BadInputError("two of the modules have the same name; the kernel loads only one of them")
-    known = dict(given)
-    waiting = list(given.values())
-    while waiting:
-        module = waiting.pop()
-        for name in module.depends:
-            beside = module.path.parent / f"{name}.ko"
-            if name not in known and beside.is_file():
-                known[name] = read_module(beside)
-                waiting.append(known[name])
-    found = [module.path for name, module in known.items() if name not in given]
+    found = [module.path for module in find_beside(given.values())]
     order = load_order(modules_dir, [*found, *paths])
     return LoadPlan(tuple(order), tuple(given.values()))

@@ -101,9 +101,10 @@ class Case:
     def rebuild(self) -> str:
         """The command that builds it anew for this kernel, as far as the file tells where from."""
         place = self.path.parent
-        # What `lkm build` made lies in the cache, its source elsewhere.
-        where = "" if cache_dir() in place.parents else f" {place}"
-        return f"lkm build --kernel {self.ground.name}{where}"
+        # A module is beside its source where make made it; what `lkm build` made lies in the cache.
+        source = any((place / name).is_file() for name in ("Kbuild", "Makefile"))
+        where = place if source and cache_dir() not in place.parents else "SOURCE_DIR"
+        return f"lkm build --kernel {self.ground.name} {where}"
 
     @property
     def elsewhere(self) -> str:

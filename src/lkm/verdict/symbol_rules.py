@@ -250,12 +250,21 @@ def _absent(case: Case, name: str) -> Finding:
     elif is_defined(case.ground, name):
         near = find_nearest(case.ground, name)
         rule, why = "not-exported", f"{name} is in this kernel, but not exported: no module may use it"
-        hint = f"exported are: {', '.join(near)}" if near else "use what is exported: lkm symbol --exported"
+        hint = f"exported are: {', '.join(near)}" if near else "only what is exported can be used"
     else:
         near = find_nearest(case.ground, name)
         rule, why = "no-symbol", f"there is no symbol {name} in this kernel or its modules"
         hint = f"did you mean {near[0]}?" if near else f"lkm symbol '*{name[:40]}*' looks in other kernels"
+        if lacking := _lacking(case):
+            hint = f"it depends on {lacking}; give its file too: {lacking}.ko {case.path.name}"
     return case.refuse(rule, ENOENT, "unknown-symbol", case.name, name, -ENOENT, why=why, hint=hint)
+
+
+def _lacking(case: Case) -> str:
+    """A module that this one says it depends on and that nobody knows here, or ""."""
+    needs = (case.subject.value("depends") or "").split(",")
+    known = {*case.situation.neighbours, *case.ground.needs}
+    return next((name for name in needs if name and name.replace("-", "_") not in known), "")
 
 
 def check_duplicates(case: Case) -> list[Finding]:

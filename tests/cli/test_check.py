@@ -12,6 +12,7 @@ import pytest
 import lkm
 from lkm.cli import run_command
 from lkm.kernel import Kernel
+from lkm.verdict import read_ground
 
 Capture = pytest.CaptureFixture[str]
 FIELDS = {
@@ -133,6 +134,13 @@ def test_wrong_use(word: str, status: int, message: str, judge: Callable[[str], 
     said = judge(word)
     assert said[0] == status
     assert message in said[1]
+
+
+def test_any_module_there_is_may_be_loaded_already(hello: Path, kernel: Kernel, capfd: Capture) -> None:
+    assert run(hello, "--loaded", "hello", kernel=kernel) == 1
+    assert "a module named hello is loaded already" in capfd.readouterr().out
+    alone = next(name for name, needs in read_ground(kernel).needs.items() if not needs)
+    assert run(hello, "--loaded", alone, kernel=kernel) == 0
 
 
 def test_a_build_warns_of_what_is_certain(kernel: Kernel, tmp_path: Path, capfd: Capture) -> None:

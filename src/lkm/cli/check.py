@@ -111,6 +111,7 @@ def _check(
 ) -> list[Verdict]:
     from dataclasses import replace
 
+    from lkm.module import module_name
     from lkm.verdict import check_module, read_ground, read_neighbours
 
     ground = read_ground(kernel)
@@ -118,7 +119,8 @@ def _check(
     inside = f"{kernel.modules}/" if kernel.modules is not None else None
     others = [path for path in paths if inside is None or not str(path.absolute()).startswith(inside)]
     neighbours = read_neighbours([*others, *_beside(others)])
-    unknown = (situation.loaded or frozenset()) - neighbours.keys() - ground.needs.keys()
+    given = {module_name(path.name) for path in paths}
+    unknown = (situation.loaded or frozenset()) - neighbours.keys() - ground.needs.keys() - given
     if unknown:
         raise UsageError(
             f"--loaded {min(unknown)}: no such module beside the files given or in {kernel.name}",

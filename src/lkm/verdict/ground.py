@@ -40,9 +40,9 @@ class Ground:
     None anywhere: not known from what is at hand.  `struct_size`: bytes of `struct module`.  `options`: of
     the configuration, CONFIG_ left out; only those that are known.  `exports`: the kernel's own.
     `module_exports`: of each symbol that a module of its directory exports, the modules that do.
-    `needs`: for each such module, what to load before it, in order.  `in_sysfs`: built-in modules that have
-    a directory in /sys/module.  `certificates`: the keys built in; `raw_certificates`: the same in DER.
-    `types`: (bytes of the header, bytes of names) of its BTF.
+    `needs`: for each module of the directory, what to load before it, in order.  `in_sysfs`: built-in
+    modules that have a directory in /sys/module.  `certificates`: the keys built in; `raw_certificates`: the
+    same in DER.  `types`: (bytes of the header, bytes of names) of its BTF.
     """
 
     kernel: Kernel

@@ -27,7 +27,7 @@ from lkm.verdict.btf import find_struct_size, measure_types
 from lkm.verdict.ground import MACHINES, Ground, Offer
 from lkm.verdict.message import Messages, Texts, find_texts
 
-_FORMAT = 4
+_FORMAT = 5
 _OPTION = re.compile(r"^(?:CONFIG_(\w+)=([ym])|# CONFIG_(\w+) is not set)$", re.MULTILINE)
 # The options that any rule asks for.
 OPTIONS = (
@@ -235,7 +235,7 @@ def _module_exports(listed: list[ExportRow], tree: Tree | None) -> Iterable[Expo
 
 
 def _needs(tree: Tree | None) -> list[tuple[str, tuple[str, ...]]]:
-    """For each module that needs others, those, in an order to load them in."""
+    """For each module of the directory those that it needs, in an order to load them in."""
     if tree is None:
         return []
     needed = build_graph(tree).needed
@@ -251,7 +251,7 @@ def _needs(tree: Tree | None) -> list[tuple[str, tuple[str, ...]]]:
             known[number] = tuple(found)
         return known[number]
 
-    return [(names[at], tuple(names[need] for need in order(at))) for at in range(len(names)) if needed[at]]
+    return [(name, tuple(names[need] for need in order(at))) for at, name in enumerate(names)]
 
 
 def _build(kernel: Kernel, kept: dict[str, Any]) -> Ground:

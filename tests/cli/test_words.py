@@ -39,6 +39,8 @@ def test_no_source_is_this_directory(tmp_path: Path) -> None:
         (("day", "24"), "day=24"),
         (("helo",), "lkm run hello"),
         (("other",), "lkm new other"),
+        (("hello", "hours"), "hours=VALUE"),
+        (("hello", "month=a", "b"), "'month=a b'"),
         (("nowhere/x.ko",), "no directory nowhere"),
         (("x.ko",), "FILE.ko"),
     ],

@@ -73,7 +73,7 @@ class Verbs(click.Group):
 
             near = [_OTHERS_WORDS[args[0]]] if args[0] in _OTHERS_WORDS else []
             near += get_close_matches(args[0], VERBS, n=1)
-            hint = f"lkm {near[0]}" if near else "lkm --help"
+            hint = " ".join(["lkm", near[0], *args[1:]]) if near else "lkm --help"
             raise click.UsageError(f"there is no verb '{args[0]}'\nhint: {hint}", ctx)
         return super().resolve_command(ctx, args)
 

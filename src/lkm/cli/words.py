@@ -31,14 +31,17 @@ def split_words(words: tuple[str, ...], directory: Path) -> tuple[list[Path], li
         path = directory / word
         if not path.exists():
             raise UsageError(
-                f"{word}: there is no such file or directory", hint=_near(path, words[index + 1 :])
+                f"{word}: there is no such file or directory",
+                hint=_near(path, words[:index], words[index + 1 :]),
             )
         sources.append(path)
     return sources or [directory], parameters
 
 
-def _near(path: Path, rest: tuple[str, ...]) -> str:
-    """What may have been meant by a path that is not there; `rest` are the words after it."""
+def _near(path: Path, before: tuple[str, ...], rest: tuple[str, ...]) -> str:
+    """What may have been meant by a path that is not there, with the words before it and after."""
+    if before and is_assignment(before[-1]):
+        return f"a value with a space in it is quoted: '{before[-1]} {path.name}'"
     if path.name.isidentifier() and rest and not Path(rest[0]).exists():
         return f"a module's parameter is one word: {path.name}={rest[0]}"
     from difflib import get_close_matches
@@ -49,6 +52,8 @@ def _near(path: Path, rest: tuple[str, ...]) -> str:
         return f"lkm run {path.parent / near[0]}"
     if not path.parent.is_dir():
         return f"there is no directory {path.parent} either"
+    if before and path.name.isidentifier():
+        return f"a module's parameter is written {path.name}=VALUE"
     return f"lkm new {path.name}" if path.name.isidentifier() else "lkm run DIR, or FILE.ko"
 
 

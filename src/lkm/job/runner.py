@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from errno import ENOENT
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -217,6 +218,8 @@ class _Run:
                 self.modules[index] = replace(result, unload=Step(False, 0, f"no answer: {error.end}"))
                 self._took(unload=began)
                 raise
+            if step.errno == ENOENT and self.executed is not None:
+                continue  # the command has unloaded it
             self.modules[index] = replace(result, unload=step)
             if not step.ok:
                 outcome = Outcome.UNLOAD_FAILED

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from lkm.errors import BadInputError
+from lkm.errors import BadInputError, UsageError
 
 # Documentation/kbuild/modules.rst, "Kbuild File Naming": Kbuild is preferred to Makefile.
 KBUILD_NAMES = ("Kbuild", "Makefile")
@@ -19,11 +19,12 @@ _MAX_KBUILD_FILE = 1 << 20
 def find_source(path: Path | str) -> Path:
     """The module source that `path` names, made absolute: a directory, or a single `.c` file.
 
-    Raises `BadInputError` where there is none, saying what was looked for and what lies near.
+    Raises `UsageError` where nothing is there, `BadInputError` where it is no module source, saying what was
+    looked for and what lies near.
     """
     given = Path(path)
     if not given.exists():
-        raise BadInputError(f"{given}: there is no such file or directory", hint=_new_hint(given))
+        raise UsageError(f"{given}: there is no such file or directory", hint=_new_hint(given))
     try:
         source = given.resolve(strict=True)
     except (OSError, RuntimeError) as error:

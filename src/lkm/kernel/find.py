@@ -52,6 +52,8 @@ def find_kernel(
     source = ""
     if name is None:
         name, source = _default_name(start)
+    elif not name:
+        raise UsageError("--kernel is empty", hint="lkm kernel list")
     try:
         found = _find_default(need_build=need_build) if name is None else _find_here(name)
         if found is None:
@@ -148,7 +150,12 @@ def unknown_name(name: str) -> UsageError:
     names = [HOST, *_PROVIDERS]
     for stored in list_stored():
         names += [stored.kernel.name, stored.kernel.release]
+    provider, colon, words = name.partition(":")
     near = get_close_matches(name, names, n=1)
+    if colon and (close := get_close_matches(provider, _PROVIDERS, n=1)):
+        near = [f"{close[0]}:{words}"]
+    elif (match := re.fullmatch(r"([a-z]+)-?(\d+\.\d.*)", name)) and match[1] in _PROVIDERS:
+        near = [f"{match[1]}:{match[2]}"]
     return UsageError(
         f"no kernel '{name}': not a file, a directory or a kernel in the cache",
         hint=f"--kernel {near[0]}" if near else "lkm kernel list",

@@ -62,7 +62,8 @@ class _Walk:
         if module is None:
             place = f"in {self.modules_dir}" if self.modules_dir else "among the given files"
             whose = f", which {needed_by} depends on," if needed_by else ""
-            raise BadInputError(f"module {name}{whose} is not {place}")
+            hint = f"name what makes it first: its source, or {name}.ko" if needed_by else ""
+            raise BadInputError(f"module {name}{whose} is not {place}", hint=hint)
         self.open.append(name)
         pre, post = module.softdeps if self.soft else ((), ())
         for other in module.depends:

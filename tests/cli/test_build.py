@@ -82,7 +82,7 @@ def test_switches(hello: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (["build", "nowhere"], 1, "nowhere"),
+        (["build", "nowhere"], 2, "nowhere"),
         (["build", "."], 1, "looked for Kbuild and Makefile"),
         (["build", "a", "b"], 2, "one module source at a time"),
         (["build", "hello", "M=/x"], 2, "for lkm to set"),

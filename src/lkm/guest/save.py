@@ -28,9 +28,7 @@ def boot_and_save(kernel: Kernel, machine: Machine, cmdline: str, part: Path) ->
     try:
         words = f"memory-backend-file,mem-path=/proc/self/fd/{memory},share=on"
         with start_boot(kernel, machine, words, cmdline, fds=[memory]) as vm:
-            (part / "state").write_bytes(save(vm))
-            vm.qmp.send("quit")
-            vm.wait(5)
+            (part / "state").write_bytes(save(vm))  # it stands still from here on, and is killed
         _copy_sparse(memory, part / "mem")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

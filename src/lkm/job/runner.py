@@ -77,8 +77,7 @@ class _Run:
         self.accelerator = ""
         self.timing = Timing()
         self.hint = ""
-        self.first = False  # no saved guest is there yet
-        self.boot: Thread | None = None  # makes it, beside a build
+        self.boot: Thread | None = None  # makes the first saved guest, while modules are built and read
 
     def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
         job = self.job
@@ -92,10 +91,9 @@ class _Run:
             on_record=self._on_record,
         )
         try:
-            if self.standby is None or not self.standby.ready:
-                # It wakes up while modules are built and read.
-                self.first = not guest.begin(begun) and job.template
-            if self.first and not all(map(_is_module, sources)):
+            waits = self.standby is not None and self.standby.ready
+            # It wakes up while modules are built and read; where there is none yet, it is made meanwhile.
+            if not waits and not guest.begin(begun) and job.template:
                 self.listener.booting(self.kernel)
                 self.boot = Thread(target=_prepare, args=(guest,), daemon=True)
                 self.boot.start()
@@ -137,8 +135,6 @@ class _Run:
             guest = self.standby.take(timeout=self.job.timeout, on_record=self._on_record)
         if self.boot is not None:
             self.boot.join()
-        elif self.first:
-            self.listener.booting(self.kernel)
         with guest:
             self.accelerator = guest.accelerator
             self._took(start=began)

@@ -27,7 +27,7 @@ from lkm.verdict.btf import find_struct_size, measure_types
 from lkm.verdict.ground import MACHINES, Ground, Offer
 from lkm.verdict.message import Messages, Texts, find_texts
 
-_FORMAT = 5
+_FORMAT = 6
 _OPTION = re.compile(r"^(?:CONFIG_(\w+)=([ym])|# CONFIG_(\w+) is not set)$", re.MULTILINE)
 # The options that any rule asks for.
 OPTIONS = (
@@ -82,6 +82,7 @@ def _collect(kernel: Kernel, index: Index) -> dict[str, Any]:
         tree, _ = fresh_tree(index, kernel.modules, bad=lambda error: None)
     kept: dict[str, Any] = {"texts": None, "exports": None, "certificates": None, "sysfs": None}
     kept |= {"vermagic": None, "size": None, "debian": "debian" in kernel.name, "types": None}
+    kept["machine"] = None
     options = _read_options(kernel)
     if image is not None:
         kept |= _probe_image(kernel, image)
@@ -96,6 +97,7 @@ def _collect(kernel: Kernel, index: Index) -> dict[str, Any]:
     if own is not None:
         kept["size"] = own[0]
         kept["vermagic"] = kept["vermagic"] or own[1]
+        kept["machine"] = own[2]
     kept["options"] = options
     kept["module_exports"] = [
         (row.name, *_offer(row, module_name(row.owner))) for row in _module_exports(listed, tree)
@@ -202,8 +204,8 @@ def _named_in_sysfs(elf: Elf, kernel: Kernel) -> list[str] | None:
     return sorted(found)
 
 
-def _own_module(kernel: Kernel) -> tuple[int, str] | None:
-    """(bytes of struct module, vermagic) by one of the kernel's own modules."""
+def _own_module(kernel: Kernel) -> tuple[int, str, tuple[int, int]] | None:
+    """(bytes of struct module, vermagic, (machine, bits)) by one of the kernel's own modules."""
     if kernel.modules is None:
         return None
     places = [kernel.modules / "kernel"] if (kernel.modules / "kernel").is_dir() else [kernel.modules]
@@ -213,7 +215,8 @@ def _own_module(kernel: Kernel) -> tuple[int, str] | None:
                 module = read_module(path)
                 section = module.elf.find_section(".gnu.linkonce.this_module")
                 if section is not None and module.vermagic.startswith(f"{kernel.release} "):
-                    return section.size, module.vermagic
+                    header = module.elf.header
+                    return section.size, module.vermagic, (header.machine, header.bits)
             except BadInputError:
                 continue
     return None
@@ -255,7 +258,7 @@ def _needs(tree: Tree | None) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _build(kernel: Kernel, kept: dict[str, Any]) -> Ground:
-    machine, bits = MACHINES.get(kernel.arch, (None, 64))
+    machine, bits = MACHINES.get(kernel.arch) or kept["machine"] or (None, 64)
     exports = None
     if kept["exports"] is not None:
         exports = {name: Offer(*rest) for name, *rest in kept["exports"]}

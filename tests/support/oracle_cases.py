@@ -97,6 +97,8 @@ def _neighbour_cases(built: dict[str, bytes]) -> Iterator[OracleCase]:
         own = Editor(built[name]).set_information("license", "Proprietary").bytes()
         yield OracleCase(f"proprietary {name} after o_export", own, before=(exporter,))
         yield OracleCase(f"proprietary {name} after a proprietary o_export", own, before=(closed,))
+    gpl_first = _put_last(Editor(built["o_both_user"]), "o_free").bytes()
+    yield OracleCase("GPL-only symbols, then a proprietary module's", gpl_first, before=(closed,))
     yield OracleCase("same name", exporter, before=(exporter,))
     yield OracleCase("same exports", without, before=(exporter,))
     yield OracleCase("o_space after o_spacer", built["o_space"], before=(built["o_spacer"],))
@@ -106,6 +108,14 @@ def _neighbour_cases(built: dict[str, bytes]) -> Iterator[OracleCase]:
     yield OracleCase("o_space importing another", other, before=(built["o_spacer"],))
     two = Editor(other).add_information("import_ns=O_SPACE").bytes()
     yield OracleCase("o_space importing two", two, before=(built["o_spacer"],))
+
+
+def _put_last(editor: Editor, name: str) -> Editor:
+    """Has an undefined symbol and the last one change places in the table."""
+    rows = [(index, text, row) for index, text, row in editor.symbols() if index and row[3] == 0]
+    index, _, row = next(one for one in rows if one[1] == name)
+    last, _, other = rows[-1]
+    return editor.set_symbol(index, other).set_symbol(last, row)
 
 
 def _altered_cases(ground: Ground, built: dict[str, bytes]) -> Iterator[OracleCase]:

@@ -8,7 +8,7 @@ from errno import E2BIG, EINVAL
 
 import pytest
 
-from lkm.verdict.btf import find_fault, find_struct_size
+from lkm.verdict.btf import find_fault, find_struct_size, has_other_base
 
 NAMES = b"\0int\0module\0"
 INT = struct.pack("<IIII", 1, 1 << 24, 4, 32)
@@ -49,3 +49,14 @@ def test_each_fault_has_its_errno(data: bytes, errno: int) -> None:
     fault = find_fault(data, (24, 100), alone=False)
     assert fault is not None
     assert fault[0] == errno
+
+
+def test_names_of_its_own_tell_what_the_types_go_on_from() -> None:
+    """Places in names count from the beginning of the base's."""
+    base = (24, 100)
+    own = struct.pack("<III", 101, 4 << 24, 4)
+    assert not has_other_base(build(own), base)
+    assert has_other_base(build(INT), base)
+    assert not has_other_base(build(b"", b""), base)
+    member = struct.pack("<III", 0, 4 << 24 | 1, 4) + struct.pack("<III", 105, 1, 0)
+    assert not has_other_base(build(member), base)

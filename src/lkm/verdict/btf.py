@@ -23,6 +23,9 @@ _TAIL = {
     18: (0, 0), 19: (0, 12),
 }  # fmt: skip
 
+# Structs, unions, enumerations and prototypes: each part begins with its name.
+_NAMED_PARTS = (4, 5, 6, 13, 19)
+
 
 def find_struct_size(data: bytes, name: str) -> int | None:
     """Bytes of a struct by its name, None where it is not there or a newer kernel's types are in the way."""
@@ -117,3 +120,28 @@ def _find_bad_type(types: bytes, names_size: int) -> tuple[int, str] | None:
         fixed, each = _TAIL[kind]
         at += 12 + fixed + each * (info & 0xFFFF)
     return None if at == len(types) else (EINVAL, "its last type is cut off")
+
+
+def has_other_base(data: bytes, base: tuple[int, int]) -> bool:
+    """Whether a module's sound types seem to go on from others than the kernel's: no own name is used.
+
+    The names of a module follow those of its base, so that places in them tell how long the base's are.
+    """
+    parts = _split(data)
+    if parts is None or len(parts[1]) < 2:
+        return False
+    types = parts[0]
+    at = 0
+    while at + 12 <= len(types):
+        name_at, info, _ = _TYPE.unpack_from(types, at)
+        kind, count = info >> 24 & 31, info & 0xFFFF
+        if kind not in _TAIL or name_at >= base[1]:
+            return False
+        fixed, each = _TAIL[kind]
+        at += 12 + fixed
+        if kind in _NAMED_PARTS:
+            places = range(at, min(at + each * count, len(types) - 3), each)
+            if any(int.from_bytes(types[one : one + 4], "little") >= base[1] for one in places):
+                return False
+        at += each * count
+    return True

@@ -12,7 +12,7 @@ from lkm.errors import BadInputError
 from lkm.module.parameters import read_parameters
 from lkm.module.rules import check_value
 from lkm.module.value import Parameter
-from lkm.verdict.btf import find_fault
+from lkm.verdict.btf import find_fault, has_other_base
 from lkm.verdict.case import Case
 from lkm.verdict.value import Finding, Taint
 
@@ -27,6 +27,8 @@ def check_types(case: Case) -> list[Finding]:
     base = case.subject.find(".BTF.base", any_flags=True)
     fault = find_fault(case.subject.contents(index), case.ground.types, alone=bool(base))
     if fault is None:
+        if case.ground.types and not base and has_other_base(case.subject.contents(index), case.ground.types):
+            case.doubt("whether its types (.BTF) go on from this kernel's: they lack .BTF.base")
         return []
     number, why = fault
     passes = case.ground.option("MODULE_ALLOW_BTF_MISMATCH")

@@ -554,6 +554,20 @@ def test_what_a_tool_says_before_make_gives_up_is_the_cause(source: Path, kernel
     assert [item.text for item in built.errors] == ["/nowhere/Module.symvers: No such file or directory"]
 
 
+def test_more_commands_than_a_word_of_a_command_line_holds(tmp_path: Path, kernel: Kernel) -> None:
+    """128 KiB (MAX_ARG_STRLEN): some 25 modules, of which one has changed."""
+    names = [f"m{number}" for number in range(30)]
+    files = {f"{name}.c": module(head=f"int of_{name};\nEXPORT_SYMBOL(of_{name});") for name in names}
+    files["Makefile"] = f"obj-m := {' '.join(f'{name}.o' for name in names)}\n"
+    source = write(tmp_path / "s", files)
+    assert build(source, kernel=kernel).how is How.KBUILD
+    for name in names[:8]:
+        (source / f"{name}.c").write_text(files[f"{name}.c"].replace("int of_", "long of_"))
+    built = build(source, kernel=kernel)
+    assert built.ok, built.log
+    assert len(built.modules) == len(names)
+
+
 def test_an_undefined_symbol_is_told_where_it_is_used(source: Path, kernel: Kernel) -> None:
     (source / "one.c").write_text(module(head="int nobody_has(void);\nint x(void) { return nobody_has(); }"))
     (error,) = build(source, kernel=kernel).errors

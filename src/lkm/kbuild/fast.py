@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -87,7 +88,10 @@ def _prove(job: Job, record: Record, stale: tuple[str, ...]) -> str:
 
 def _run_plan(job: Job, plan: Plan, record: Record) -> bool:
     """Runs a plan; whether it went through, and each object exports what it exported before."""
-    argv = ["/bin/sh", "-c", plan.script]
+    # Not as a word of the command line: one holds 128 KiB at most (MAX_ARG_STRLEN).
+    script = job.place / "commands.sh"
+    script.write_bytes(os.fsencode(plan.script))
+    argv = ["/bin/sh", str(script)]
     argv = foreign_command(job, argv, directory=plan.directory, levels=record.levels)
     environment = build_environment(job.mirror.work) | parse_environment(job.environment_path.read_bytes())
     result = process.run_lines(argv, cwd=plan.directory, env=environment, timeout=job.timeout)

@@ -182,7 +182,7 @@ class Symbols:
 
     def _ready(self, kernel: Kernel) -> int:
         """The number of a kernel in the index, made or renewed where it must be."""
-        place, stamp = _place(kernel), _stamp(kernel)
+        place, stamp = place_of(kernel), _stamp(kernel)
         with self.index.open(write=False) as connection:
             if connection is not None:
                 try:
@@ -217,7 +217,8 @@ class Symbols:
         raise MissingError(f"cannot write {self.index.path}", hint="lkm doctor")
 
 
-def _place(kernel: Kernel) -> str:
+def place_of(kernel: Kernel) -> str:
+    """What an index knows a kernel by: where it lies."""
     return str(next(path for path in (kernel.modules, kernel.image, kernel.build, Path(kernel.name)) if path))
 
 
@@ -228,7 +229,12 @@ def _stamp(kernel: Kernel) -> str:
         paths.append(kernel.build / "Module.symvers")
     if kernel.modules is not None:
         paths += [kernel.modules, kernel.modules / "modules.order", kernel.modules / "modules.dep"]
-    words = [str(_FORMAT)]
+    return f"{_FORMAT} {stamp_files(paths)}"
+
+
+def stamp_files(paths: Iterable[Path | None]) -> str:
+    """What tells whether any of the files was changed: size, time and inode of each, `-` for none."""
+    words = []
     for path in paths:
         try:
             status = path.stat() if path is not None else None

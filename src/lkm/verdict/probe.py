@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from lkm.elf import Elf, parse_elf
 from lkm.errors import BadInputError
 from lkm.kernel import Kernel, unpack_image
+from lkm.kernel.symbols import place_of, stamp_files
 from lkm.kernel.symvers import VMLINUX, ExportRow, Memory, read_image_exports, read_symvers
 from lkm.modtree.builtin import built_in_modules, read_built_in_information
 from lkm.modtree.find import iter_module_files
@@ -45,16 +45,12 @@ def read_ground(kernel: Kernel, *, index: Index | None = None) -> Ground:
     Raises `BadInputError` for a damaged kernel.
     """
     index = index or Index()
-    place, stamp = _place(kernel), _stamp(kernel)
+    place, stamp = place_of(kernel), _stamp(kernel)
     kept = index.load(place, "verdict", stamp)
     if kept is None:
         kept = _collect(kernel, index)
         index.save(place, "verdict", kept, stamp)
     return _build(kernel, kept)
-
-
-def _place(kernel: Kernel) -> str:
-    return str(next(path for path in (kernel.modules, kernel.image, kernel.build, Path(kernel.name)) if path))
 
 
 def _stamp(kernel: Kernel) -> str:
@@ -63,14 +59,7 @@ def _stamp(kernel: Kernel) -> str:
         paths += [kernel.build / "Module.symvers", kernel.build / ".config"]
     if kernel.modules is not None:
         paths += [kernel.modules, kernel.modules / "modules.order", kernel.modules / "modules.dep"]
-    words = [str(_FORMAT)]
-    for path in paths:
-        try:
-            status = path.stat() if path is not None else None
-        except OSError:
-            status = None
-        words.append(f"{status.st_size}.{status.st_mtime_ns}" if status else "-")
-    return " ".join(words)
+    return f"{_FORMAT} {stamp_files(paths)}"
 
 
 def _collect(kernel: Kernel, index: Index) -> dict[str, Any]:

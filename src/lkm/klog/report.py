@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a kernel's report says, as values: an oops, a warning, a sanitizer's finding, a stall, a stack trace."""
+"""What a kernel's report says, as values: an oops, a warning, a sanitizer's finding, a stall, a trace."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The bytes around the faulting instruction (`Code:` line); `at` is that instruction's index in `data`."""
+    """The bytes around the faulting instruction (`Code:`); `at` is that instruction's index in `data`."""
 
     data: bytes
     at: int

@@ -56,3 +56,15 @@ def test_a_misspelt_name_is_told(
 ) -> None:
     assert run_command(["symbol", word, "--kernel", kernel.name]) == 1
     assert f"hint: {hint}" in capsys.readouterr().err
+
+
+def test_a_kernel_without_the_symbol_is_named(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Module.symvers").write_text("0x12345678\tanother_symbol\tvmlinux\tEXPORT_SYMBOL\t\n")
+    other = replace(kernel, name="another", image=None, modules=None, build=tmp_path)
+    monkeypatch.setattr(symbol, "find_kernels", lambda names: [kernel, other])
+    assert run_command(["symbol", "_printk"]) == 0
+    assert "no _printk in another" in capsys.readouterr().err
+    assert run_command(["symbol", "_print[k]"]) == 0
+    assert "no _print" not in capsys.readouterr().err

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def list_command(*, show_all: bool, as_json: bool) -> None:
             click.secho(
                 f"  {f'debian:{offer.release}':42} {use:12} {_size(offer.size):>8}  {offer.suite}", dim=True
             )
+    if all(kernel.origin is not Origin.HOST for kernel in kernels):
+        common.note(f"the running kernel, {os.uname().release}, has neither image nor headers here", dim=True)
     if not kernels and not offers:
         common.note("no kernel here yet; fetch one: lkm kernel add debian")
 

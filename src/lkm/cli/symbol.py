@@ -48,7 +48,7 @@ def command(
     found: list[KernelSymbol] = []
     for name in names:
         some = [one for one in symbols.find(chosen, name) if one.exported or not exported]
-        if not some and not exported and not any(letter in name for letter in "*?["):
+        if not some and not exported and not _is_pattern(name):
             # Neither the kernel nor an export: a module may define it for itself.
             some = [one for kernel in chosen for one in find_in_modules(kernel, name, symbols.index)]
         if not some:
@@ -56,10 +56,17 @@ def command(
             hint = f"lkm symbol {near}" if near else "lkm map --kernel NAME, and a part of the name"
             raise BadInputError(f"no symbol '{name}' in {', '.join(one.name for one in chosen)}", hint=hint)
         found += some
+        missing = [one.name for one in chosen if one.name not in {symbol.kernel for symbol in some}]
+        if missing and not as_json and not _is_pattern(name):
+            note(f"no {name} in {', '.join(missing)}")
     if as_json:
         emit_json({"schema": SCHEMA, "symbol": [symbol_json(one) for one in found]})
         return
     echo_lines(_lines(found, every_user=users))
+
+
+def _is_pattern(name: str) -> bool:
+    return any(letter in name for letter in "*?[")
 
 
 def _readable(symbols: Symbols, kernels: list[Kernel], *, every: bool) -> list[Kernel]:

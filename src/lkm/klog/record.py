@@ -14,13 +14,15 @@ class Record:
 
     `seq`: the kernel's sequence number (-1 where the source has none, as a serial console).
     `seconds`: since the guest's kernel started, by the kernel's own clock.  `level`: 0 (emerg) to 7
-    (debug).  `text`: the message, continuation lines joined by newlines.
+    (debug).  `text`: the message, continuation lines joined by newlines.  `caller`: who printed it, `T123`
+    (a thread) or `C0` (a processor in an interrupt), "" where the kernel does not say (CONFIG_PRINTK_CALLER).
     """
 
     seq: int
     seconds: float
     level: int
     text: str
+    caller: str = ""
 
 
 _CONSOLE = re.compile(rb"^(?:<(\d+)>)?\[ *(\d+)\.(\d{6})\](?:\[ *[TC]\d+\])? ?(.*)$")

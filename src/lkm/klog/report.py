@@ -35,6 +35,7 @@ class Kind(StrEnum):
     UBSAN = "ubsan"
     KFENCE = "kfence"
     KCSAN = "kcsan"
+    KMSAN = "kmsan"
     KMEMLEAK = "kmemleak"
     LIST_CORRUPTION = "list-corruption"
     REFCOUNT = "refcount"
@@ -42,10 +43,17 @@ class Kind(StrEnum):
     DOUBLE_FREE = "double-free"
     BAD_PAGE = "bad-page"
     SLAB_CORRUPTION = "slab-corruption"
+    SLAB_LEAK = "slab-leak"  # a slab cache destroyed while objects of it are in use
+    BUFFER_OVERFLOW = "buffer-overflow"  # found by a checked memcpy, strcpy or copy_to_user
+    STACK_CORRUPTION = "stack-corruption"  # found by the stack protector
+    ALLOCATION_FAILURE = "allocation-failure"
+    CFI = "cfi"  # an indirect call to what is no such function
+    IRQ_UNHANDLED = "irq-unhandled"
     OBJECT_MISUSE = "object-misuse"  # debug objects: an active timer freed, a work item set up twice
     OUT_OF_MEMORY = "out-of-memory"
     UNLOADED_IN_USE = "unloaded-in-use"
-    SYSFS_DUPLICATE = "sysfs-duplicate"
+    SYSFS_DUPLICATE = "sysfs-duplicate"  # in procfs and debugfs, too
+    LEFT_BEHIND = "left-behind"  # a directory of /proc removed with entries in it
     STACK_TRACE = "stack-trace"  # a trace that no report led to (dump_stack, SysRq, an NMI)
 
 

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: MIT
+"""One report while its lines are still being read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from lkm.klog import body
+from lkm.klog.frame import parse_frame, parse_place
+from lkm.klog.kinds import Start
+from lkm.klog.registers import is_kernel_segment, parse_code, parse_registers
+from lkm.klog.report import Code, Frame, Kind, Place, Trace
+
+_MOST = 4096  # frames, registers or modules kept of one report; no kernel prints as many
+_FOREIGN = {Kind.OUT_OF_MEMORY: 256}  # lines of no known form that a report may hold in a row
+_FOREIGN_ELSE = 24
+# Those that say with a rule of `=` that they are through.
+_RULED = {Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN, Kind.UBSAN}
+# What a panic says of itself where another report led to it (kernel/panic.c and its callers).
+_LED_TO = re.compile(
+    r"Fatal exception|.*panic_on_|hung_task|softlockup|Hard LOCKUP|RCU Stall|KASAN|Oops|kernel stack overflow"
+    r"|Machine halted|Attempted to kill|Aiee|System is deadlocked|Out of memory|Unhandled exception"
+    r"|Asynchronous SError|bad mode|sleeping|corrupted stack end"
+)
+
+
+class Stage(Enum):
+    """How far a report has got."""
+
+    OPENING = auto()  # its sentences
+    BODY = auto()  # processor, registers, traces
+    TAIL = auto()  # it said that it ended; registers may come again, and a panic
+
+
+@dataclass(slots=True)
+class Draft:
+    """What was read of a report so far; `feed` takes the lines that follow its first."""
+
+    kind: Kind
+    title: str
+    first: int
+    last: int
+    stage: Stage = Stage.OPENING
+    dump: bool = False
+    at: Frame | None = None
+    place: Place | None = None
+    address: int | None = None
+    access: str = ""
+    size: int | None = None
+    registers: dict[str, int] = field(default_factory=dict)
+    code: Code | None = None
+    traces: list[Trace] = field(default_factory=list)
+    cpu: int = -1
+    pid: int = -1
+    comm: str = ""
+    release: str = ""
+    taint: str = ""
+    arch: str = ""
+    modules: list[str] = field(default_factory=list)
+    details: dict[str, str] = field(default_factory=dict)
+    ended: bool = False
+    foreign: int = 0  # lines in a row that are of no known form
+    _frames: list[Frame] | None = None
+    _heading: str = ""
+    _in_modules: bool = False
+    _in_user: bool = False
+
+    # -- what begins and joins it
+
+    def open(self, match: re.Match[str]) -> None:
+        """Takes what its first sentence says."""
+        self._keep(match.groupdict())
+
+    def takes(self, start: Start, match: re.Match[str], line: str) -> bool:
+        """Whether a sentence that begins reports goes on with this one; if so it is taken."""
+        if start.kind is Kind.PANIC:
+            return self._take_panic(match, line)
+        if start.dump:
+            return False
+        if self.stage is not Stage.OPENING:
+            return False
+        if start.sentence and self.kind in (Kind.WARNING, Kind.BUG) and "message" not in self.details:
+            self.kind, self.title = start.kind, line
+            self.details["message"] = line
+        elif not start.joins or self.dump:
+            return False
+        elif self.kind is Kind.OOPS:
+            self.kind = start.kind
+        self._keep(match.groupdict())
+        return True
+
+    def _take_panic(self, match: re.Match[str], line: str) -> bool:
+        if self.kind is Kind.PANIC or "panic" in self.details or self.dump:
+            return False
+        if not _LED_TO.match(match["panic"]):
+            return False
+        self._close_trace()
+        self.details["panic"] = match["panic"]
+        self.stage = Stage.BODY
+        self._heading = line
+        self._in_user = False
+        return True
+
+    # -- the lines that follow
+
+    def feed(self, line: str) -> bool:
+        """Takes a line, without the white space around it; False where it is none of this report's."""
+        taken = self._feed(line)
+        if taken:
+            self.foreign = 0
+        elif line:
+            self.foreign += 1
+            self._in_modules = False
+        return taken
+
+    @property
+    def lost(self) -> bool:
+        """Whether the log has turned to other things."""
+        return self.foreign > _FOREIGN.get(self.kind, _FOREIGN_ELSE)
+
+    def _feed(self, line: str) -> bool:
+        if not line:
+            return False
+        if body.END.match(line):
+            self._close_trace()
+            self.stage, self.ended = Stage.TAIL, True
+            return True
+        if body.RULE.match(line):
+            return self._feed_rule(line)
+        if self._feed_trace(line) or self._feed_processor(line):
+            return True
+        if self._in_modules and self.stage is not Stage.TAIL and body.MORE_MODULES.fullmatch(line):
+            self._keep_modules(line)
+            return True
+        return self._feed_detail(line)
+
+    def _feed_rule(self, line: str) -> bool:
+        if line[0] == "=" and self.kind in _RULED and self.stage is not Stage.OPENING:
+            self._close_trace()
+            self.stage, self.ended = Stage.TAIL, True
+            return True
+        if line[0] == "=":
+            return False
+        return self.stage is not Stage.TAIL
+
+    def _feed_trace(self, line: str) -> bool:
+        if body.TRACE.match(line):
+            if self.stage is Stage.TAIL:
+                return False
+            self._close_trace()
+            self.stage = Stage.BODY
+            if not self._heading.startswith("Kernel panic"):
+                self._heading = "Call Trace"
+            self._frames = []
+            self._in_user = False
+            return True
+        if self.stage is Stage.TAIL:
+            return False
+        if mark := body.MARK.fullmatch(line):
+            if mark["end"] and mark["stack"] == "TASK":
+                self._close_trace()
+                self.ended = self.ended or self.kind not in _RULED
+            return True
+        frame = parse_frame(line)
+        if frame is None:
+            return False
+        if self._frames is None:
+            self._frames = []
+        if len(self._frames) < _MOST:
+            self._frames.append(frame)
+        if self.stage is Stage.OPENING and self.kind is not Kind.UBSAN:
+            self.stage = Stage.BODY
+        return True
+
+    def _feed_processor(self, line: str) -> bool:
+        if match := body.INSTRUCTION.fullmatch(line):
+            self._keep_instruction(match)
+        elif match := body.PC.match(line) or body.LR.match(line):
+            self.arch = self.arch or "aarch64"
+            if line[0] in "pP":
+                self.at = self.at or parse_place(match["place"])
+            else:
+                self.details.setdefault("lr", match["place"])
+        elif values := parse_registers(line):
+            self._keep_registers(values)
+        elif match := body.CODE.match(line):
+            if not self._in_user:
+                self.code = self.code or parse_code(match["code"])
+        elif match := body.CPU.match(line) or body.PID.match(line):
+            if self.stage is Stage.TAIL:
+                return False
+            self._close_trace()
+            self._keep_cpu(match)
+        elif body.MODULES.match(line):
+            self._close_trace()
+            self._in_modules = not self.modules
+            self._keep_modules(line[len("Modules linked in:") :])
+        else:
+            return False
+        if self.stage is Stage.OPENING:
+            self.stage = Stage.BODY
+        return True
+
+    def _feed_detail(self, line: str) -> bool:
+        for pattern in body.DETAILS:
+            if match := pattern.match(line):
+                self._keep(match.groupdict())
+                break
+        else:
+            if not body.QUIET.match(line) and not (line.endswith(":") and self.stage is Stage.BODY):
+                return self._feed_message(line)
+        if self.stage is Stage.BODY and line.endswith(":"):
+            self._close_trace()
+            self._heading = line[:-1]
+        return True
+
+    def _feed_message(self, line: str) -> bool:
+        """Until 4.x a warning's own words came after it."""
+        if self.stage is Stage.OPENING and self.kind is Kind.WARNING and "message" not in self.details:
+            self.details["message"] = line
+            return True
+        return False
+
+    # -- keeping
+
+    def _close_trace(self) -> None:
+        if self._frames and len(self.traces) < _MOST:
+            self.traces.append(Trace(self._heading or "Call Trace", tuple(self._frames)))
+        self._frames = None
+        self._heading = ""
+
+    def close(self) -> None:
+        """No line follows."""
+        self._close_trace()
+
+    def _keep_instruction(self, match: re.Match[str]) -> None:
+        self._in_user = match["cs"] is not None and not is_kernel_segment(match["cs"])
+        if self._in_user:
+            return
+        self.arch = self.arch or "x86_64"
+        address = int(match["address"], 16) if match["address"] else None
+        frame = parse_place(match["place"]) if match["place"] else None
+        if frame is None and address is not None:
+            frame = Frame("", address=address)
+        if frame is None:
+            return
+        if address is not None and frame.address is None:
+            frame = Frame(frame.symbol, frame.offset, frame.size, frame.module, address=address)
+        if self._frames is not None:  # an interrupted place within a trace
+            if len(self._frames) < _MOST:
+                self._frames.append(frame)
+        else:
+            self.at = self.at or frame
+
+    def _keep_registers(self, values: dict[str, int]) -> None:
+        # Those of user space, and those of a place interrupted within a trace, are not where it happened.
+        if self._in_user or self._frames is not None:
+            return
+        self.arch = self.arch or ("x86_64" if "x0" not in values and "sp" not in values else "aarch64")
+        for name, value in values.items():
+            if len(self.registers) < _MOST:
+                self.registers.setdefault(name, value)
+
+    def _keep_cpu(self, match: re.Match[str]) -> None:
+        groups = match.groupdict()
+        if not self.release:
+            self.taint = "".join((groups.get("taint") or "").split())
+            self.release = groups.get("release") or ""
+        self._keep({name: groups.get(name) for name in ("cpu", "pid", "comm")})
+
+    def _keep_modules(self, text: str) -> None:
+        if (match := body.LAST_UNLOADED.search(text)) is not None:
+            self.details.setdefault("last_unloaded", match["name"])
+            text = text[: match.start()]
+        for token in text.split():
+            module = body.MODULE.fullmatch(token)
+            if module is None or len(self.modules) >= _MOST:
+                continue
+            if module["name"] not in self.modules[-64:]:
+                self.modules.append(module["name"])
+            for sign, state in (("+", "loading"), ("-", "unloading")):
+                if sign in (module["flags"] or ""):
+                    self.details.setdefault(state, module["name"])
+
+    def _keep(self, groups: dict[str, str | None]) -> None:
+        if groups.get("path") and groups.get("line"):
+            self.place = self.place or Place(str(groups["path"]), int(str(groups["line"])))
+        for name, value in groups.items():
+            if value is None or name in ("path", "line"):
+                continue
+            if name in ("cpu", "pid"):
+                if getattr(self, name) < 0:
+                    setattr(self, name, int(value))
+            elif name == "address":
+                self.address = int(value, 16) if self.address is None else self.address
+            elif name == "size":
+                self.size = int(value) if self.size is None else self.size
+            elif name == "at":
+                self.at = self.at or parse_place(value)
+            elif name == "access":
+                word = value.lower()
+                self.access = self.access or ("execute" if word.startswith("instruction") else word)
+            elif name == "comm":
+                self.comm = self.comm or value
+            else:
+                self.details.setdefault(name, value)

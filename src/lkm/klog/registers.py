@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Register lines and `Code:` lines of x86_64 and arm64.
+
+Sources: arch/x86/kernel/process_64.c __show_regs, arch/x86/kernel/dumpstack.c show_opcodes;
+arch/arm64/kernel/process.c __show_regs, arch/arm64/kernel/traps.c dump_kernel_instr.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lkm.klog.report import Code
+
+_X86 = re.compile(r"(?:(?:[RE](?:SP|AX|BX|CX|DX|SI|DI|BP)|R\d\d|CS|FS|GS|CR[0-8]|DR[0-7]|PKRU):\s)")
+_X86_VALUE = re.compile(
+    r"\b(?P<name>[RE](?:SP|AX|BX|CX|DX|SI|DI|BP)|R\d\d|EFLAGS|ORIG_RAX|[CDEFGS]S|knlGS|CR[0-8]|DR[0-7]|PKRU):"
+    r"\s*(?:(?P<segment>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,16})\b"
+)
+_ARM64 = re.compile(r"(?:(?:x\d{1,2}|sp|lr|pc)\s*:\s|pstate:\s)")
+_ARM64_VALUE = re.compile(r"\b(?P<name>x\d{1,2}|sp|lr|pc|pstate|pmr_save)\s*:\s*(?P<value>[0-9a-f]{8,16})\b")
+# The stack pointer ends where the trace of another processor's mode begins: user space's registers.
+_KERNEL_CS = {"0010", "0060"}
+_X86_BYTE = re.compile(r"<?([0-9a-f]{2})>?")
+_ARM64_WORD = re.compile(r"\(?([0-9a-f]{8})\)?")
+
+
+def parse_registers(line: str) -> dict[str, int]:
+    """A line of a register dump, name in lower case to value; {} where it is something else."""
+    if _X86.match(line):
+        values = {match["name"].lower(): int(match["value"], 16) for match in _X86_VALUE.finditer(line)}
+        match = re.match(r"RSP:\s([0-9a-f]{4}):", line)
+        return values | ({"ss": int(match[1], 16)} if match else {})
+    if _ARM64.match(line):
+        return {match["name"]: int(match["value"], 16) for match in _ARM64_VALUE.finditer(line)}
+    return {}
+
+
+def is_kernel_segment(code_segment: str) -> bool:
+    """Whether the four digits before RIP are those of the kernel's own code."""
+    return code_segment in _KERNEL_CS
+
+
+def parse_code(text: str) -> Code | None:
+    """What follows `Code: `: bytes with the faulting one in `<>` (x86), or words with it in `()` (arm64).
+
+    arm64's words are instructions; their bytes are given as they lie in memory (little endian).  None where
+    the kernel could not read them, or the line is damaged.
+    """
+    data = bytearray()
+    at = -1
+    for token in text.split()[:256]:
+        if match := _X86_BYTE.fullmatch(token):
+            if token[0] == "<":
+                at = len(data)
+            data.append(int(match[1], 16))
+        elif match := _ARM64_WORD.fullmatch(token):
+            if token[0] == "(":
+                at = len(data)
+            data += int(match[1], 16).to_bytes(4, "little")
+        else:
+            break
+    return Code(bytes(data), at) if data and at >= 0 else None

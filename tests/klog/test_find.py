@@ -13,7 +13,7 @@ NULL_POINTER = b"""\
 [    3.200002] #PF: error_code(0x0002) - not-present page
 [    3.200003] PGD 0 P4D 0
 [    3.200004] Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI
-[    3.200005] CPU: 0 UID: 0 PID: 45 Comm: insmod Tainted: G           OE      6.12.117+deb12 #1  Debian 6.12.117
+[    3.200005] CPU: 0 UID: 0 PID: 45 Comm: insmod Tainted: G           OE      6.12.117+deb12  #1
 [    3.200006] Tainted: [O]=OOT_MODULE, [E]=UNSIGNED_MODULE
 [    3.200008] RIP: 0010:hello_init+0x15/0x1000 [hello]
 [    3.200009] Code: 90 f3 0f 1e fa <c7> 04 25 18 00 00 00 01 00 00 00 31 c0

@@ -20,7 +20,7 @@ def test_leading_space_is_text() -> None:
 
 def test_escapes_are_undone_and_the_facility_left_out() -> None:
     record = parse_kmsg(b"30,7,1000000,-,caller=T1;a\\x0ab \\x5c caf\\xc3\\xa9\n")
-    assert record == Record(7, 1.0, 6, "a\nb \\ café")
+    assert record == Record(7, 1.0, 6, "a\nb \\ café", "T1")
 
 
 @pytest.mark.parametrize("data", [b"", b"no header", b"6,1;text", b"x,1,2,-;text"])

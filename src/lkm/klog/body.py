@@ -143,11 +143,12 @@ QUIET = re.compile(
             r"irq event stamp|(?:hard|soft)irqs last|Preemption disabled at|\.\.\.|#\d+: |ORIG_RAX|pstate",
             r"Memory state around|>?[0-9a-f]{8,16}: |\^|The buggy|which belongs|flags: |raw: |memcg:|head:",
             r"pages dumped|This frame has|page(?:_owner|_type| last| does)|Bytes b4|Object\s+\S|Redzone",
-            r"Padding|Slab 0x|Allocated in|Freed in|FIX |Reported by|hex dump|(?:[0-9a-f]{2} ){4}|bits changed",
+            r"Padding|Slab 0x|Allocated in|Freed in|FIX |hex dump|(?:[0-9a-f]{2} ){4}|bits changed",
             r"Rebooting in|Disabling lock debugging|SMP: stopping|Shutting down|CPU features|Memory Limit",
-            r"PHYS_OFFSET|Call Trace|Possible |CPU\d|CPU#|#\d+ |----|\*\*\* DEADLOCK|r?lock\(|sync\(",
-            r"May be due|<Interrupt>|local_irq|Chain exists|other info|which lock|which would|debug_locks|rcu_scheduler",
-            r"but |and |no locks held|-> ?#|-->|INFO: lockdep|context-\{|\S{8,20} \(.*at: |\{ |\} |\S+/\d+: ",
+            r"PHYS_OFFSET|Reported by|Call Trace|Possible |CPU\d|CPU#|#\d+ |----|\*\*\* DEADLOCK",
+            r"r?lock\(|sync\(|May be due|<Interrupt>|local_irq|Chain exists|other info|which (?:lock|would)",
+            r"debug_locks|rcu_scheduler|but |and |no locks held|-> ?#|-->|INFO: lockdep",
+            r"context-\{|\S{8,20} \(.*at: |\{ |\} |\S+/\d+: ",
             r'"echo 0 >|Sending NMI|rcu: |Showing all locks|handlers:|__schedule',
         )
     )

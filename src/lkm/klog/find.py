@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lkm.klog import body
-from lkm.klog.draft import Draft, Stage
-from lkm.klog.kinds import STARTS, Start
+from lkm.klog.begin import MAY_BEGIN, find_start
+from lkm.klog.draft import Draft
+from lkm.klog.kinds import Start
 from lkm.klog.record import Record
 from lkm.klog.refine import build_report
 from lkm.klog.report import Kind, Report
@@ -18,20 +19,6 @@ _PENDING = 24  # lines between a rule (`cut here`, `=====`) and the sentence tha
 # Reports that make other processors print their traces.
 _ALL_PROCESSORS = {Kind.RCU_STALL, Kind.SOFT_LOCKUP, Kind.HARD_LOCKUP, Kind.PANIC, Kind.HUNG_TASK}
 _QUIET_FOR = 10.0  # seconds after which a report that has its trace is over
-
-
-def _prefilter(starts: Iterable[Start]) -> re.Pattern[str]:
-    """One pattern for the first lines of all reports, by their first letters: the others fail at once."""
-    by_letter: dict[str, list[str]] = {}
-    for start in starts:
-        plain = re.sub(r"\(\?P<\w+>", "(?:", start.pattern.pattern)
-        letter = re.match(r"[A-Za-z]", plain)
-        by_letter.setdefault(letter[0] if letter else "", []).append(plain)
-    anchored = [f"(?:{'|'.join(found)})" for letter, found in by_letter.items() if letter]
-    return re.compile(rf"\s*(?:{'|'.join([*anchored, *by_letter.get('', [])])}|={{10}}|-{{8,}}\[ cut here)")
-
-
-_MAY_START = _prefilter(STARTS).match
 
 
 def find_reports(records: Sequence[Record]) -> tuple[Report, ...]:
@@ -53,12 +40,16 @@ class _Finder:
         self._drafts: list[Draft] = []
 
     def run(self) -> tuple[Report, ...]:
-        may_start = _MAY_START
+        may_begin = MAY_BEGIN.get
         busy = self._open
         pending = self._pending
         for index, record in enumerate(self._records):
             text = record.text
-            if not busy and not pending and may_start(text) is None and "\n" not in text:
+            if not busy and not pending and "\n" not in text:
+                begins = may_begin(text[:1])
+                if begins is None or not begins(text):
+                    continue
+            elif not text:
                 continue
             for line in text.split("\n") if "\n" in text else (text,):
                 self._feed(index, record.caller, line.strip())
@@ -72,7 +63,7 @@ class _Finder:
 
     def _feed(self, index: int, caller: str, line: str) -> None:
         draft = self._open.get(caller)
-        found = _find_start(line)
+        found = find_start(line)
         if draft is not None:
             if found is None or found[0].dump:
                 if draft.feed(line):
@@ -86,7 +77,7 @@ class _Finder:
                 del self._open[caller]
         if found is not None:
             self._start(index, caller, line, *found)
-        elif draft is None or draft.stage is Stage.TAIL or draft.kind:
+        else:
             self._note(index, caller, line)
 
     def _note(self, index: int, caller: str, line: str) -> None:
@@ -114,12 +105,3 @@ class _Finder:
         self._open[caller] = draft
         if len(self._open) > _MOST_OPEN:
             del self._open[next(iter(self._open))]
-
-
-def _find_start(line: str) -> tuple[Start, re.Match[str]] | None:
-    if _MAY_START(line) is None:
-        return None
-    for start in STARTS:
-        if match := start.pattern.match(line):
-            return start, match
-    return None

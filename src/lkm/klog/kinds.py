@@ -17,6 +17,8 @@ from lkm.klog.report import Kind
 _HEX = r"(?:0x)?(?P<address>[0-9a-f]{4,16})"
 _AT = rf"(?P<at>{PLACE})"
 _TASK = r"(?P<comm>.{1,32}?)[/:](?P<pid>\d+)"
+# A command's name, which may hold a blank; tried on every line of a log, so no lazy match of anything.
+_COMM = r"(?P<comm>[\w./:+-]{1,32}(?: [\w./:+-]{1,16})?)"
 _WHERE = r"(?P<path>[^\s:]\S{0,4095}?):(?P<line>\d{1,9})"
 
 
@@ -244,7 +246,8 @@ _MEMORY = (
     _says(Kind.BUFFER_OVERFLOW, r"usercopy: (?P<bug>Kernel memory (?:exposure|overwrite) attempt) detected"),
     _start(
         Kind.OUT_OF_MEMORY,
-        r"(?P<comm>.{1,32}?) invoked oom-killer: gfp_mask=(?P<gfp>[^,]{1,200}), order=(?P<order>-?\d+)",
+        rf"{_COMM} invoked oom-killer: "
+        r"gfp_mask=(?P<gfp>[^,]{1,200}), order=(?P<order>-?\d+)",
     ),
     _start(
         Kind.OUT_OF_MEMORY,
@@ -253,7 +256,7 @@ _MEMORY = (
     ),
     _start(
         Kind.ALLOCATION_FAILURE,
-        r"(?P<comm>[^\s].{0,31}?): (?:page allocation failure|vmalloc error)"
+        rf"{_COMM}: (?:page allocation failure|vmalloc error)"
         r"(?:: order:(?P<order>\d+), mode:(?P<gfp>[^,]{1,200}))?",
     ),
 )

@@ -30,6 +30,16 @@ def config_file() -> Path:
     return _xdg("XDG_CONFIG_HOME", ".config") / "lkm.toml"
 
 
+def data_dir() -> Path:
+    """What a person would miss, such as keys (`$XDG_DATA_HOME/lkm`)."""
+    return _xdg("XDG_DATA_HOME", ".local/share")
+
+
+def state_dir() -> Path:
+    """What is kept between runs and can be lost (`$XDG_STATE_HOME/lkm`)."""
+    return _xdg("XDG_STATE_HOME", ".local/state")
+
+
 def make_dir(path: Path) -> Path:
     """Makes `path` with its parents; raises `MissingError` where that cannot be."""
     try:

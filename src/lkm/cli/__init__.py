@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan:command", "What must be loaded or unloaded, in which order"),
     "depmod": ("depmod:command", "Write the modules.* files of a modules directory"),
     "kernel": ("kernel:group", "Kernels: list, show, add, remove"),
+    "decode": ("decode:command", "A kernel's report at its source lines, and what it means"),
     "doctor": ("doctor:command", "What this machine lacks, and the command that mends it"),
 }
 
@@ -40,7 +41,7 @@ _OTHERS_WORDS = {
     "insmod": "run", "modprobe": "run", "rmmod": "run", "load": "run", "unload": "run", "test": "run",
     "modinfo": "info", "make": "build", "compile": "build", "create": "new", "init": "new",
     "boot": "shell", "lsmod": "shell", "kernels": "kernel",
-    "verify": "check", "verdict": "check",
+    "oops": "decode", "addr2line": "decode", "faddr2line": "decode", "verify": "check", "verdict": "check",
 }  # fmt: skip
 _WITH_PARAMETERS = ("lkm run", "lkm watch", "lkm params", "lkm check")
 

@@ -77,7 +77,7 @@ def _unpack(source: Source, kind: str, limit: int) -> bytes:
     """One stream, or several after another (xz and zstd allow it, and pixz makes such files)."""
     packed = source.read(0, source.size)
     if kind == "zstd":
-        return _unpack_zstd(packed, source.name, limit)
+        return unpack_zstd(packed, source.name, limit)
     if kind == "xz":
         import lzma  # 4 ms that uncompressed modules need not pay
 
@@ -109,8 +109,11 @@ def _unpack(source: Source, kind: str, limit: int) -> bytes:
     return b"".join(out)
 
 
-def _unpack_zstd(packed: bytes, name: str, limit: int) -> bytes:
-    """zstd came into the standard library with Python 3.14."""
+def unpack_zstd(packed: bytes, name: str, limit: int) -> bytes:
+    """A zstd stream unpacked; raises what `open_module` raises.
+
+    zstd came into the standard library with Python 3.14.
+    """
     try:
         import zstandard
     except ImportError:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""`lkm decode`: a kernel's report at its source lines."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm.cli import common
+from lkm.errors import BadInputError, UsageError
+
+if TYPE_CHECKING:
+    from lkm.decode import Decoded
+    from lkm.kernel import Kernel
+    from lkm.klog import Record
+
+_LIMIT = 1 << 30  # bytes of a log
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("words", nargs=-1, metavar="[LOG] [KO|DIR]...")
+@click.option(
+    "-m",
+    "--module",
+    "modules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="KO|DIR",
+    help="The module that crashed, or a directory with it. Repeatable.",
+)
+@common.kernel_option
+@click.option("--all", "show_all", is_flag=True, help="Every report in full, not only the first.")
+@common.json_option
+def command(
+    words: tuple[str, ...],
+    *,
+    modules: tuple[Path, ...],
+    kernel_name: str | None,
+    show_all: bool,
+    as_json: bool,
+) -> int:
+    """A kernel's report (oops, warning, KASAN…) at its source lines, and what it means.
+
+    LOG is a file with a kernel log in any form, - for standard input. With neither file nor pipe: the last
+    run in which the kernel reported something. Exit status 1 where the log holds no report.
+
+    \b
+    lkm decode                              the last lkm run
+    lkm decode crash.txt hello.ko           a log from elsewhere
+    dmesg | lkm decode --module build/      modules of a directory
+    """
+    logs, given = _split(words)
+    paths = [*given, *modules]
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: there is no such file", hint="lkm decode LOG MODULE.ko")
+    log: bytes | Sequence[Record]
+    if logs or _is_piped():
+        log = _read(logs[0] if logs else "-")
+        paths = paths or _beside()
+    else:
+        log, last_paths, last_kernel = _last()
+        paths = paths or last_paths
+        kernel_name = kernel_name or last_kernel
+    decoded = _decode(log, paths, _find_kernel(kernel_name))
+    if as_json:
+        from lkm.show.decode import decode_json
+
+        common.emit_json(decode_json(decoded))
+    else:
+        _show(decoded, show_all=show_all)
+    return 0 if decoded else 1
+
+
+def _split(words: tuple[str, ...]) -> tuple[list[str], list[Path]]:
+    """The log and the modules among the words."""
+    from lkm.module.file import is_module_file
+
+    modules = [Path(word) for word in words if is_module_file(word) or (word != "-" and Path(word).is_dir())]
+    logs = [word for word in words if Path(word) not in modules]
+    if len(logs) > 1:
+        raise UsageError(f"'{logs[1]}': one log at a time", hint=f"lkm decode {logs[0]}")
+    return logs, modules
+
+
+def _is_piped() -> bool:
+    """Whether something comes on standard input: a pipe or a file, not a terminal and not /dev/null."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        data = sys.stdin.buffer.read(_LIMIT + 1)
+    else:
+        try:
+            with Path(name).open("rb") as file:
+                data = file.read(_LIMIT + 1)
+        except OSError as error:
+            raise UsageError(f"cannot read {name}: {error.strerror}", hint="dmesg | lkm decode") from error
+    if len(data) > _LIMIT:
+        raise BadInputError(f"{name}: more than 1 GiB of log", hint=f"tail -c 100M {name} | lkm decode")
+    return data
+
+
+def _beside() -> list[Path]:
+    """The modules of the current directory: those that do not fit the log are not used."""
+    return sorted(Path().glob("*.ko"))
+
+
+def _last() -> tuple[Sequence[Record], list[Path], str]:
+    from lkm.decode.last import read_last
+
+    last = read_last()
+    if last is None:
+        raise UsageError(
+            "no log was given, and no run is kept in which the kernel reported something",
+            hint="lkm decode LOG MODULE.ko, or dmesg | lkm decode",
+        )
+    return last.log, [path for path in last.modules if path.is_file()], last.kernel
+
+
+def _find_kernel(name: str | None) -> Kernel | None:
+    if name is None:
+        return None
+    from lkm.kernel import find_kernel
+
+    return find_kernel(name, need_build=False)
+
+
+def _decode(
+    log: bytes | Sequence[Record], modules: Sequence[Path], kernel: Kernel | None
+) -> tuple[Decoded, ...]:
+    from lkm.decode import decode_log
+
+    return decode_log(log, modules=modules, kernel=kernel)
+
+
+def _show(decoded: Sequence[Decoded], *, show_all: bool) -> None:
+    if not decoded:
+        common.note("no report of the kernel's in this log")
+        return
+    from lkm.show.decode import format_decoded, summary_line
+
+    width = min(common.terminal_width(), 120)
+    shown = decoded if show_all else decoded[:1]
+    # click takes the colours out where they are not wanted.
+    click.echo("\n".join(format_decoded(one, color=True, width=width) for one in shown), nl=False)
+    for index, one in enumerate(decoded[len(shown) :]):
+        if index == 0:
+            click.echo()
+        common.echo_lines([f"then {summary_line(one)}"])
+    if len(shown) < len(decoded):
+        common.hint("lkm decode --all shows every report in full")

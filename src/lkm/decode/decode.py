@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""A report of the kernel's at its source lines, with what it means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lkm.decode.code import CodeFile, KernelFile, open_code
+from lkm.decode.disassemble import Disassembly, disassemble
+from lkm.decode.dwarf.debug import DAMAGE
+from lkm.decode.meaning import Evidence, explain
+from lkm.decode.pointer import NEAR_NULL, Surroundings, find_called, find_divisor, find_followed
+from lkm.decode.poison import explain_value
+from lkm.decode.source import find_source, read_excerpt
+from lkm.decode.trace import Files, near_directories, return_site, walk_report
+from lkm.decode.value import Decoded, Excerpt, Register, SourceLine, Step, Walk
+from lkm.errors import BadInputError, LkmError
+from lkm.klog.report import Frame, Kind, Report
+from lkm.module.file import is_module_file
+
+if TYPE_CHECKING:
+    from lkm.kernel import Kernel
+    from lkm.klog import Record
+
+_MOST_FILES = 4096  # modules of a directory that was given
+# The kernel's own machinery, between what went wrong and the report of it.
+_MACHINERY = re.compile(
+    r"(?:dump_stack|show_stack|__warn|warn_slowpath|report_bug|handle_bug|exc_|asm_|do_trap|die|page_fault_oops"
+    r"|kasan_|__kasan|print_report|print_address|__asan|check_region|ubsan|__ubsan|val_to_string|__might_"
+    r"|___might|__schedule_bug|el1|el0|kfence_|kcsan_|__tsan|debug_print_object|__debug_check|slab_err|object_err"
+    r"|check_bytes|print_|lock_acquire|__lock_acquire|panic|nmi_|__show_regs|kobject_add_internal|sysfs_warn_dup"
+    r"|spin_dump|spin_bug|do_error|no_context|bad_area|__die|search_)"
+)
+
+
+def decode_log(
+    log: str | bytes | Path | Sequence[Record],
+    *,
+    modules: Sequence[Path | str] = (),
+    kernel: Kernel | None = None,
+) -> tuple[Decoded, ...]:
+    """The reports in a kernel log, decoded, in the log's order: the first is the likeliest cause.
+
+    `log`: its text, a file, or records.  `modules`: `.ko` files of the modules that crashed, or directories
+    with them.  `kernel`: the one that ran; its frames get lines where its vmlinux has debug information.
+    Raises `BadInputError` for a file that cannot be read or is no module.
+    """
+    from lkm.klog import find_reports, parse_log
+
+    if isinstance(log, Path):
+        log = _read_file(log)
+    if isinstance(log, str):
+        log = log.encode()
+    records = parse_log(log) if isinstance(log, bytes) else log
+    return decode_reports(find_reports(records), modules=modules, kernel=kernel)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def decode_reports(
+    reports: Iterable[Report], *, modules: Sequence[Path | str] = (), kernel: Kernel | None = None
+) -> tuple[Decoded, ...]:
+    """As `decode_log`, of reports that were found already."""
+    reports = tuple(reports)
+    named = {frame.module for one in reports for frame in _all_frames(one) if frame.module}
+    files = Files(_open_modules([Path(one) for one in modules], named), _open_kernel(kernel))
+    files.choose(reports)
+    decoded: list[Decoded] = []
+    cause = False
+    for report in reports:
+        one = _decode(report, files)
+        decoded.append(replace(one, follows=cause))
+        cause = cause or report.kind is not Kind.STACK_TRACE
+    return tuple(decoded)
+
+
+def _all_frames(report: Report) -> Iterable[Frame]:
+    if report.at is not None:
+        yield report.at
+    for trace in report.traces:
+        yield from trace.frames
+
+
+def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[CodeFile]]:
+    """The files given, by module; of directories those modules alone that the log names."""
+    found: dict[str, list[CodeFile]] = {}
+    for path in paths:
+        if path.is_dir():
+            below = sorted(one for one in path.rglob("*.ko*") if is_module_file(one.name))[:_MOST_FILES]
+            wanted = [one for one in below if one.name.partition(".")[0].replace("-", "_") in named]
+        else:
+            wanted = [path]
+        for one in wanted:
+            code = open_code(one)
+            found.setdefault(code.name, []).append(code)
+    return found
+
+
+def _open_kernel(kernel: Kernel | None) -> KernelFile | None:
+    if kernel is None:
+        return None
+    places = [Path("/usr/lib/debug/boot", f"vmlinux-{kernel.release}")]
+    places += [Path("/usr/lib/debug/lib/modules", kernel.release, "vmlinux")]
+    if kernel.build is not None:
+        places.insert(0, kernel.build / "vmlinux")
+    for path in places:
+        try:
+            if path.is_file() and (code := KernelFile(path, name="vmlinux")).has_debug:
+                return code
+        except LkmError:
+            continue
+    return None
+
+
+def _decode(report: Report, files: Files) -> Decoded:
+    files.notes.clear()
+    files.choose([report])
+    walks = walk_report(report, files)
+    step, inside, exact = _culprit(report, walks)
+    place = step.own if step is not None else None
+    if place is None and report.place is not None and report.at is not None and report.at.module:
+        place = SourceLine(report.at.symbol.partition(".")[0], report.place.path, report.place.line)
+    _note_missing(report, step, files)
+    excerpt = _excerpt(place, step, report, files)
+    line = excerpt.lines[excerpt.marked - excerpt.first] if excerpt is not None else ""
+    disassembly = _disassemble(report)
+    evidence = Evidence(report, place, line, inside, walks, disassembly)
+    try:
+        evidence = _follow(evidence, step, files, exact=exact)
+    except (LkmError, *DAMAGE) as error:
+        files.note(f"debug information cannot be read: {error}")
+    words = explain(evidence)
+    return Decoded(
+        report,
+        words.means,
+        words.usually,
+        place,
+        evidence.followed.expression if evidence.followed else "",
+        excerpt,
+        disassembly.instructions,
+        _registers(report, disassembly),
+        walks,
+        tuple(files.notes),
+    )
+
+
+def _culprit(report: Report, walks: tuple[Walk, ...]) -> tuple[Step | None, str, bool]:
+    """The frame of a given module that a report is about, the kernel's function that it called ("" where it
+    was itself at work), and whether it is where the processor was."""
+    before = ""
+    for walk in walks:
+        for step in walk.steps:
+            frame = step.frame
+            if frame.module and (step.known or not _any_known(walks)) and frame.reliable:
+                return step, before, not walk.title
+            if frame.reliable and frame.symbol and not frame.module and not _MACHINERY.match(frame.symbol):
+                before = frame.symbol.partition(".")[0]
+        if walk.title:
+            before = ""
+    return None, "", False
+
+
+def _any_known(walks: tuple[Walk, ...]) -> bool:
+    return any(step.known for walk in walks for step in walk.steps)
+
+
+def _note_missing(report: Report, step: Step | None, files: Files) -> None:
+    """Says why there are no source lines."""
+    for name in dict.fromkeys(
+        frame.module for frame in _all_frames(report) if frame.module and frame.reliable
+    ):
+        if name not in files.modules:
+            files.note(f"no source lines of {name}: its .ko was not given (--module {name}.ko)")
+    if step is not None and step.known and not step.lines:
+        code = files.find(step.frame)
+        if code is not None and not code[0].has_debug:
+            files.note(
+                f"no source lines: {code[0].path} has no debug information (a kernel with CONFIG_DEBUG_INFO "
+                "gives it to its modules; it is stripped by strip -g)"
+            )
+
+
+def _excerpt(place: SourceLine | None, step: Step | None, report: Report, files: Files) -> Excerpt | None:
+    if place is None:
+        return None
+    found = files.find(step.frame) if step is not None and step.known else None
+    near = near_directories(found[0].path) if found is not None else []
+    path = find_source(place.path, near=[*near, Path.cwd()])
+    if path is None:
+        files.note(f"the source is neither at {place.path} nor beside the module")
+        return None
+    excerpt = read_excerpt(path, place.line, built=found[0].built if found is not None else 0.0)
+    if excerpt is None:
+        files.note(f"{path} has no line {place.line}: it is not the source of this module")
+    elif excerpt.newer:
+        files.note(f"{path} was changed after the module was built: the lines may have moved")
+    return excerpt
+
+
+def _disassemble(report: Report) -> Disassembly:
+    if report.code is None:
+        return Disassembly(())
+    within = report.at.offset if report.at is not None and report.at.offset else 0
+    return disassemble(report.code, report.arch, within=within)
+
+
+def _follow(evidence: Evidence, step: Step | None, files: Files, *, exact: bool) -> Evidence:
+    """Adds what was followed, divided by or called."""
+    report, memory = evidence.report, evidence.disassembly.memory
+    base = register_value(report, memory.base) if memory is not None and memory.base else None
+    near_null = report.address is not None and report.address < NEAR_NULL
+    evidence = replace(evidence, base=base, divisor=find_divisor(evidence.line))
+    place = files.find(step.frame) if step is not None and step.known else None
+    if step is None or place is None or not place[0].has_debug:
+        return evidence
+    code, found = place
+    address = return_site(found.address, step.frame, exact=exact)
+    around = Surroundings(code, address, code.scopes(address))
+    evidence = replace(evidence, called=find_called(around, evidence.line))
+    register, offset = "", report.address if near_null else None
+    if exact and memory is not None and memory.base and "kasan" not in report.details:
+        register, offset = memory.base, memory.displacement
+    if offset is None or report.kind not in _POINTER_KINDS:
+        return evidence
+    return replace(evidence, followed=find_followed(around, evidence.line, base=register, offset=offset))
+
+
+_POINTER_KINDS = {
+    Kind.NULL_POINTER,
+    Kind.PAGE_FAULT,
+    Kind.GENERAL_PROTECTION,
+    Kind.OOPS,
+    Kind.USE_AFTER_FREE,
+    Kind.LIST_CORRUPTION,
+}
+
+
+def register_value(report: Report, name: str) -> int | None:
+    """A register's value; x86 prints `r8` as `R08`."""
+    value = report.registers.get(name)
+    if value is None and name in {"r8", "r9"}:
+        return report.registers.get(f"r0{name[1]}")
+    return value
+
+
+def _registers(report: Report, disassembly: Disassembly) -> tuple[Register, ...]:
+    """The registers that the faulting instruction names, and the address that was accessed."""
+    found = []
+    for name in disassembly.registers:
+        value = register_value(report, name)
+        if value is not None:
+            what = explain_value(value, arch=report.arch) if value else None
+            is_base = disassembly.memory is not None and name == disassembly.memory.base
+            meaning = what.text if what is not None and what.name not in {"near-null", "user"} else ""
+            found.append(Register(name, value, "NULL" if is_base and not value else meaning))
+    return tuple(found)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Variables: which there are at an address, and which of them lives in a register there.
+
+Source: DWARF 5, sections 2.5, 2.6 (expressions and locations), 7.7 (their numbers); the numbers of registers
+from the processor supplements of the ABI: x86-64 psABI, figure 3.36; AArch64 DWARF, section 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lkm.decode.dwarf.debug import Debug, Scope, name_of
+from lkm.decode.dwarf.lists import read_locations
+from lkm.decode.dwarf.number import At, Form, Tag
+from lkm.decode.dwarf.types import Type
+from lkm.decode.dwarf.unit import Attribute, Unit
+from lkm.elf import Machine
+
+_VARIABLES = {Tag.VARIABLE, Tag.FORMAL_PARAMETER}
+_REG0, _REG31, _REGX = 0x50, 0x6F, 0x90  # DW_OP_reg0, DW_OP_reg31, DW_OP_regx
+_ADDR = 0x03  # DW_OP_addr
+
+REGISTERS = {
+    Machine.X86_64: (
+        "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
+        "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    ),
+    Machine.AARCH64: (*(f"x{number}" for number in range(31)), "sp"),
+}  # fmt: skip
+
+
+class Variable(NamedTuple):
+    """A variable or parameter.  `register`: where its value is at the address asked for, "" for elsewhere."""
+
+    name: str
+    type: Type | None
+    register: str
+
+
+def variables_at(debug: Debug, scopes: list[Scope], address: int) -> Iterator[Variable]:
+    """The variables at an address, those of the innermost scope first."""
+    names = REGISTERS.get(debug.elf.header.machine, ())
+    for scope in reversed(scopes):
+        for entry in scope.unit.children(scope.entry):
+            if entry.shape.tag not in _VARIABLES:
+                continue
+            attributes = scope.unit.read(entry)
+            name = name_of(scope.unit, attributes)
+            if name:
+                number = _register_at(scope.unit, attributes.get(At.LOCATION), address)
+                register = names[number] if 0 <= number < len(names) else ""
+                yield Variable(name, _type_of(scope.unit, attributes), register)
+
+
+def find_global(unit: Unit, name: str) -> Variable | None:
+    """A variable of the file itself."""
+    for entry in unit.children(unit.root):
+        if entry.shape.tag == Tag.VARIABLE:
+            attributes = unit.read(entry)
+            if name_of(unit, attributes) == name:
+                return Variable(name, _type_of(unit, attributes), "")
+    return None
+
+
+def find_data(debug: Debug, address: int) -> Variable | None:
+    """The variable of a module that lies in memory at an address of its sections."""
+    for unit in debug.units():
+        for entry in unit.children(unit.root):
+            if entry.shape.tag != Tag.VARIABLE:
+                continue
+            attributes = unit.read(entry)
+            location = attributes.get(At.LOCATION)
+            if location is None or not location.block or location.block[0] != _ADDR:
+                continue
+            value = debug.info.value(unit.start + location.value + 1, unit.address_size)
+            if value == address:
+                return Variable(name_of(unit, attributes), _type_of(unit, attributes), "")
+    return None
+
+
+def _type_of(unit: Unit, attributes: dict[int, Attribute]) -> Type | None:
+    for _ in range(8):
+        found = unit.reference(attributes.get(At.TYPE))
+        if found is not None:
+            return Type(*found)
+        origin = unit.reference(attributes.get(At.ABSTRACT_ORIGIN) or attributes.get(At.SPECIFICATION))
+        if origin is None:
+            return None
+        unit, entry = origin
+        attributes = unit.read(entry)
+    return None
+
+
+def _register_at(unit: Unit, location: Attribute | None, address: int) -> int:
+    """The DWARF number of the register that a variable is in at an address, -1 for none."""
+    if location is None:
+        return -1
+    if location.block or location.form in {Form.EXPRLOC, Form.BLOCK1}:
+        return _register(location.block)
+    for low, high, block in read_locations(unit.debug, unit, location):
+        if low <= address < high:
+            return _register(block)
+    return -1
+
+
+def _register(block: bytes) -> int:
+    """The register that a whole expression names; what is computed from one does not count."""
+    if len(block) == 1 and _REG0 <= block[0] <= _REG31:
+        return block[0] - _REG0
+    if len(block) == 2 and block[0] == _REGX:
+        return block[1]
+    return -1

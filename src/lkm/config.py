@@ -18,11 +18,13 @@ class Config:
 
     `kernel`: name of the default kernel, or "".  `mirror`: base address of the distribution's package
     archive, or "" for the one this machine's package manager uses.  `timeout`: seconds a run may take.
+    `kernel_mirror` (written `kernel-mirror`): where kernel sources come from, as `lkm kernel get --mirror`.
     `memory`: MiB of the guest, 64 and up.  `cpus`: 1 to 64.  `cmdline`: words for the kernel command line.
     """
 
     kernel: str = ""
     mirror: str = ""
+    kernel_mirror: str = ""
     timeout: float = 30.0
     memory: int = 256
     cpus: int = 1
@@ -60,7 +62,7 @@ def _read(path: Path) -> dict[str, object]:
         raise UsageError(
             f"{path}: {error}", hint="mend the file; `lkm run --help` names the settings"
         ) from error
-    kinds = {field.name: type(getattr(Config(), field.name)) for field in fields(Config)}
+    kinds = {field.name.replace("_", "-"): type(getattr(Config(), field.name)) for field in fields(Config)}
     for key, value in data.items():
         kind = kinds.get(key)
         if kind is None:
@@ -69,4 +71,4 @@ def _read(path: Path) -> dict[str, object]:
             data[key] = float(value)
         elif type(value) is not kind:
             raise UsageError(f"{path}: '{key}' is {value!r}, it must be a {kind.__name__}")
-    return data
+    return {key.replace("-", "_"): value for key, value in data.items()}

@@ -8,6 +8,7 @@ ends with us, however we end (`setpriv --pdeathsig`, prctl(2) PR_SET_PDEATHSIG).
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import selectors
 import shlex
@@ -15,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,10 +107,12 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     timeout: float = 600.0,
+    errors: str = "replace",
 ) -> Result:
     """Runs `argv` to its end and returns its `Result`, whatever the status (see `Result.check`).
 
-    `env` replaces the environment when given.  `timeout` is in seconds.  Raises `MissingError` where the
+    `env` replaces the environment when given.  `timeout` is in seconds.  `errors`: what becomes of output
+    that is not UTF-8 (`surrogateescape` keeps its bytes).  Raises `MissingError` where the
     program is not there, `OutOfTimeError` where the time is up (the group is ended first).  An
     interrupt ends the group before it goes on.
     """
@@ -130,6 +133,63 @@ def run(
         raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
     try:
         out, err = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
+    except BaseException:
+        end_group(process)
+        raise
+    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
+    return Result(
+        words,
+        status,
+        out.decode("utf-8", errors),
+        err.decode("utf-8", errors),
+        time.monotonic() - start,
+    )
+
+
+def run_fed(
+    argv: Sequence[str | Path],
+    chunks: Iterable[bytes],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 3600.0,
+) -> Result:
+    """As `run`, with standard input made of `chunks`, handed over as they come, however many there are.
+
+    For programs that say little: what they write is read when they have ended.  One that stops reading ends
+    the feeding.  An exception of `chunks` ends the program and goes on.
+    """
+    words = tuple(str(word) for word in argv)
+    trace(words)
+    start = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            dies_with_us(words),
+            env=None if env is None else dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
+    assert process.stdin is not None
+    try:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            with contextlib.suppress(OSError):  # a pipe of 1 MiB lets both sides work at once
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(pipe.fileno(), view) :]
+                if time.monotonic() > start + timeout:
+                    raise subprocess.TimeoutExpired(words, timeout)
+        process.stdin = None  # closed; communicate() would flush it
+        out, err = process.communicate(timeout=max(start + timeout - time.monotonic(), 0.1))
     except subprocess.TimeoutExpired:
         end_group(process)
         raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None

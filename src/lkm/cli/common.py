@@ -74,6 +74,8 @@ def to_plain(value: object) -> Any:
         return str(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if hasattr(value, "isoformat"):  # a time; what makes them need not be imported for that
+        return value.isoformat()
     return value
 
 
@@ -158,6 +160,7 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
+            _rate_column(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -170,6 +173,21 @@ class Bar:
             self._bar.stop()
             self._bar = self._task = None
             self._what = ""
+
+
+def _rate_column() -> Any:
+    """How fast bytes come, for the steps that count them."""
+    from rich.filesize import decimal
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            counts_bytes = task.description.startswith(("fetching", "verifying"))
+            speed = task.finished_speed or task.speed if counts_bytes else None
+            return Text(f"{decimal(int(speed))}/s" if speed else "")
+
+    return Rate()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lkm.cli import common
+from lkm.cli import common, kernel_get, kernel_verify
 from lkm.errors import LkmError
 from lkm.kernel import Kernel, Origin, add_kernel, find_kernel, list_kernels, remove_kernel
 from lkm.kernel.distribution import find_distribution
@@ -30,6 +30,10 @@ def group() -> None:
     (exactly that), debian (the distribution's current one), a directory (a kernel build directory, or one
     where packages were unpacked) or an image file.
     """
+
+
+group.add_command(kernel_get.command)
+group.add_command(kernel_verify.command)
 
 
 @group.command("list", short_help="The kernels on this machine.")

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Room on the disk: asked before a long step, and what a full one says."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from lkm.errors import MissingError
+
+# What is left free whatever is asked for, in bytes.
+SPARE = 64 << 20
+
+
+def check_space(directory: Path, need: int) -> None:
+    """Raises `MissingError` where the disk of `directory` has less than `need` bytes to give."""
+    free = shutil.disk_usage(directory).free
+    if free < need + SPARE:
+        raise MissingError(
+            f"no room on the disk of {directory}: {free >> 20} MiB free, "
+            f"{(need + SPARE) >> 20} MiB are needed",
+            hint="lkm kernel remove NAME, or export LKM_CACHE=/a/directory/with/room",
+        )
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Turns the disk's own errors of what is done in the block into errors with a hint."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            check_space(directory, 1 << 62)
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+            place = error.filename or directory
+            raise MissingError(
+                f"cannot write {place}: {error.strerror}", hint="give another place: --dest DIR"
+            ) from None
+        raise

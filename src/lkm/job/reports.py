@@ -18,8 +18,8 @@ _WARNING = 4
 _SIGNS = (
     "BUG", "Call Trace", "Call trace", "Oops", "WARNING", "INFO: ", "UBSAN", "Unable to handle", "panic",
     "unreferenced object", "kmemleak", "oom-killer", "allocation failure", "already",
-    "cannot create duplicate", "unregister_netdevice", "detected", "lockup", "corruption", "fault", "divide error", "no answer", "NMI",
-    "nobody cared", "removing non-empty",
+    "cannot create duplicate", "unregister_netdevice", "detected", "lockup", "corruption", "fault",
+    "divide error", "no answer", "NMI", "nobody cared", "removing non-empty",
 )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", is_flag=True, help="A shell in the guest with the modules loaded.")
 @click.option("--no-unload", is_flag=True, help="Leave the modules loaded when the guest ends.")
+@click.option("--gdb", is_flag=True, help="Wait for gdb before the init function; prints what to type.")
+@click.option("--vscode", is_flag=True, help="As --gdb, for Visual Studio Code: prints its launch entry.")
 @guest_options
 @click.option("-j", "jobs", type=click.IntRange(1), metavar="N", help="Compile N files at a time.")
 @common.directory_option
@@ -49,6 +51,8 @@ def command(
     copy: tuple[Path, ...],
     keep: bool,
     no_unload: bool,
+    gdb: bool,
+    vscode: bool,
     timeout: float | None,
     memory: int | None,
     cpus: int | None,
@@ -65,6 +69,7 @@ def command(
       lkm run examples/hello month=May     with a parameter
       lkm run a.ko b.ko b.debug=1          ready modules; b's parameter
       lkm run --exec 'cat /proc/modules'   a command while it is loaded
+      lkm run --gdb examples/hello         step through it with gdb
     """
     start = directory or Path()
     sources, parameters = split_words(words, start)
@@ -75,6 +80,8 @@ def command(
         raise UsageError("--keep is for a person at a terminal", hint="--exec 'COMMAND'")
     if keep and as_json:
         raise UsageError("--keep is for a person at a terminal, --json is not", hint="leave one out")
+    if (gdb or vscode) and as_json:
+        raise UsageError("--gdb is for a person with a debugger, --json is not", hint="leave one out")
     need_build = any(source.is_dir() or source.suffix == ".c" for source in sources)
     with common.progress() as bar:
         kernel = find_kernel(kernel_name, start=start, need_build=need_build, progress=bar)
@@ -91,6 +98,8 @@ def command(
         unload=not no_unload,
         session=_keep if keep else None,
         jobs=jobs,
+        gdb=gdb or vscode,
+        vscode=vscode,
     )
     try:
         result = run(

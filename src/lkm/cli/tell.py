@@ -15,6 +15,7 @@ from lkm.klog import Record, format_record
 from lkm.show.run import outcome_line, parameters_line
 
 if TYPE_CHECKING:
+    from lkm.guest.gdb.debugger import Waiting
     from lkm.kbuild import Built
     from lkm.kernel import Kernel
 
@@ -55,6 +56,29 @@ class Teller(Listener):
     def executed(self, result: ExecResult) -> None:
         click.echo(result.stdout, nl=False)
         click.echo(result.stderr, nl=False, err=True)
+
+    def waiting(self, waiting: Waiting) -> None:
+        tell_waiting(waiting)
+
+
+def tell_waiting(waiting: Waiting) -> None:
+    """A guest that waits for gdb, on standard error: what to type, or paste."""
+    import json
+    import shlex
+
+    from lkm.process import find_program
+    from lkm.requirements import install_command, read_requirements
+
+    lines = "" if waiting.lines else " (it has no debug information: instructions, no lines)"
+    common.note(f"the guest waits before {waiting.module}'s init function{lines}; in another terminal:")
+    common.note(f"    {shlex.join(waiting.command)}", bold=True)
+    if waiting.entry:
+        common.note('or, in .vscode/launch.json under "configurations", then F5:')
+        common.note(json.dumps(waiting.entry, indent=4))
+    if find_program("gdb") is None:
+        rows = [row for row in read_requirements() if row.probe == "cmd:gdb"]
+        argv = install_command(rows)
+        common.hint(f"gdb is not on this machine: {shlex.join(argv)}" if argv else "install gdb")
 
 
 def tell_outcome(result: RunResult) -> None:

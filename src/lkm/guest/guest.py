@@ -24,6 +24,7 @@ from lkm.kernel.find import given_kernel
 from lkm.klog import Record
 
 if TYPE_CHECKING:
+    from lkm.guest.gdb.debugger import Debugger, Waiting
     from lkm.kernel import Kernel
 
 _PIECE = 8 << 20  # bytes of a file in one request
@@ -81,6 +82,7 @@ class Guest:
         self._begun: Clone | None = None
         self._session: Session | None = None
         self._killed = False
+        self._debugger: Debugger | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -147,6 +149,9 @@ class Guest:
         if self._begun is not None:
             self._begun.vm.close()
             self._begun = None
+        if self._debugger is not None:
+            self._debugger.close()
+            self._debugger = None
         if self._session is not None:
             self._session.vm.close()
 
@@ -199,6 +204,23 @@ class Guest:
             if self.alive:
                 self.unload(name)
 
+    def gdb(self, on_wait: Callable[[Waiting], None], *, vscode: bool = False) -> Debugger:
+        """Lets gdb into the guest, until it ends; see `lkm.guest.gdb.debugger.Debugger`.
+
+        `on_wait` is called from a thread.  Raises `MissingError` where the kernel's symbols are not known.
+        """
+        from lkm.guest.gdb.debugger import Debugger
+        from lkm.kernel.symbols import parse_map
+
+        self._debugger = Debugger(
+            self._running(),
+            self.kernel,
+            on_wait=on_wait,
+            read_guest=lambda: parse_map(self.copy_out("/proc/kallsyms").decode(), name="/proc/kallsyms"),
+            vscode=vscode,
+        )
+        return self._debugger
+
     def modules(self) -> tuple[LoadedModule, ...]:
         """What is loaded, the newest first, as /proc/modules has it."""
         found = []
@@ -250,7 +272,9 @@ class Guest:
         late = False
         while True:
             frame = session.next(until, hang=late)
-            if frame is None:
+            if frame is None and (more := session.more()) > 0:
+                until = time.monotonic() + more
+            elif frame is None:
                 late, until = True, time.monotonic() + _GRACE
                 session.vm.channel.signal(signal.SIGKILL)
             elif frame.type == Say.OUT:

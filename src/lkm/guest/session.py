@@ -22,7 +22,8 @@ class Session:
     """One guest as it answers.  `records` is all its kernel said since it was started.
 
     `timeout`: seconds each question may take.  A guest that ends meanwhile, or does not answer, raises
-    `GuestEnded`, and is ended.
+    `GuestEnded`, and is ended.  `hold`: asked, once a limit has passed, for seconds more (a debugger may
+    hold the guest).
     """
 
     def __init__(self, vm: Vm, timeout: float, on_record: Callable[[Record], None] | None) -> None:
@@ -31,6 +32,7 @@ class Session:
         self.on_record = on_record
         self.records = Records()
         self.ended: GuestEnded | None = None
+        self.hold: Callable[[], float] | None = None
 
     def call(self, kind: Ask, *parts: bytes | memoryview) -> tuple[int, float]:
         """Asks and waits; status as a system call gives it, and seconds in the guest."""
@@ -61,6 +63,9 @@ class Session:
                 frame = self.vm.next_frame(until)
             except GuestLostError:
                 self.end(None)
+            if frame is None and hang and (more := self.more()) > 0:
+                until = time.monotonic() + more
+                continue
             if frame is None:
                 if hang:
                     self.end(End.HANG)
@@ -68,6 +73,10 @@ class Session:
             if frame.type != Say.LOG:
                 return frame
             self._note(frame.body)
+
+    def more(self) -> float:
+        """Seconds more that what is out of time may take: gdb may hold the guest."""
+        return self.hold() if self.hold is not None else 0.0
 
     def end(self, end: End | None) -> NoReturn:
         """Finds out how the guest ended (`end` where that is known), ends it, and raises what says so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from errno import ENOENT
 from pathlib import Path
@@ -22,6 +22,7 @@ from lkm.klog import Record
 
 if TYPE_CHECKING:
     from lkm.guest import Standby
+    from lkm.guest.gdb.debugger import Debugger
     from lkm.guest.start import Clone
     from lkm.job.order import LoadPlan
     from lkm.kbuild import Built
@@ -77,6 +78,7 @@ class _Run:
         self.accelerator = ""
         self.timing = Timing()
         self.hint = ""
+        self.debugger: Debugger | None = None
         self.boot: Thread | None = None  # makes the first saved guest, while modules are built and read
 
     def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
@@ -162,7 +164,8 @@ class _Run:
             if outcome is not Outcome.OK:
                 continue
             try:
-                step = guest.load(path, words.get(name, ""), name=name)
+                with self._gdb(guest, name, path, plan):
+                    step = guest.load(path, words.get(name, ""), name=name)
             except GuestEnded as error:
                 self.modules[-1] = replace(result, load=Step(False, 0, f"no answer: {error.end}"))
                 self._took(load=began)
@@ -186,6 +189,17 @@ class _Run:
             self.listener.loaded(result)
         self._took(load=began)
         return outcome
+
+    def _gdb(self, guest: Guest, name: str, path: Path, plan: LoadPlan) -> AbstractContextManager[None]:
+        """For the length of one load: has the guest wait for gdb where the job asks for it."""
+        given = [module.path for module in plan.given]
+        if not self.job.gdb or path not in given:
+            return nullcontext()
+        if self.debugger is None:
+            self.debugger = guest.gdb(self.listener.waiting, vscode=self.job.vscode)
+        others = {one.name: one.path for one in self.modules if one.name != name}
+        last = [one for one in plan.paths if one in given][-1] == path
+        return self.debugger.expecting(name, path, others=others, last=last)
 
     def _use(self, guest: Guest) -> Outcome:
         for path in self.job.copy:

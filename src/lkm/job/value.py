@@ -13,6 +13,7 @@ from lkm.guest import ExecResult, Guest, Step
 from lkm.klog import Record
 
 if TYPE_CHECKING:
+    from lkm.guest.gdb.debugger import Waiting
     from lkm.kbuild import Built
     from lkm.kernel import Kernel
 
@@ -39,7 +40,8 @@ class Job:
     `command` runs in the guest's shell once all are loaded; `copy` are host files put beside it (programs
     bring their libraries).  `session` is given the guest then, for a person to look around.  `timeout`:
     seconds for everything in the guest.  `template`: start from the saved guest, not by booting.
-    `memory`: MiB.  `cmdline`: words added to the kernel command line.
+    `memory`: MiB.  `cmdline`: words added to the kernel command line.  `gdb`: wait for gdb before each given
+    module's init function; the time it is there does not count.  `vscode`: offer it a TCP port as well.
     """
 
     command: str | None = None
@@ -52,6 +54,8 @@ class Job:
     cpus: int = 1
     cmdline: str = ""
     jobs: int | None = None
+    gdb: bool = False
+    vscode: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +121,6 @@ class Listener:
 
     def executed(self, result: ExecResult) -> None:
         """The command ended."""
+
+    def waiting(self, waiting: Waiting) -> None:
+        """The guest waits for gdb; told from a thread."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import struct
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from posixpath import normpath
 from typing import NamedTuple
 
 from lkm.decode.dwarf.debug import DAMAGE, Debug, Scope, Site
@@ -112,7 +114,7 @@ class CodeFile:
             return ""
         name = unit.string(unit.attributes.get(At.NAME))
         directory = unit.string(unit.attributes.get(At.COMP_DIR))
-        return name if name.startswith("/") else f"{directory}/{name}"
+        return normpath(posixpath.join(directory, name))
 
 
 class KernelFile(CodeFile):
@@ -135,18 +137,28 @@ class KernelFile(CodeFile):
 
     def _symbols(self, name: str) -> list[Symbol]:
         data, form, strings, _ = self.elf._symbol_table
-        wanted, found, at = b"\0" + name.encode() + b"\0", [], -1
-        while (at := strings.find(wanted, at + 1)) >= 0:
-            key, place = struct.pack(self.elf.order + "I", at + 1), -1
+        wanted, found, at = name.encode() + b"\0", [], -1
+        while (at := strings.find(wanted, at + 1)) >= 0:  # linkers let a name lie in the end of a longer one
+            key, place = struct.pack(self.elf.order + "I", at), -1
             while (place := data.find(key, place + 1)) >= 0:
                 if place % form.size == 0:
                     found.append(self.elf.symbol(place // form.size))
         return [one for one in found if 0 < one.section < SHN_LORESERVE]
 
+    @cached_property
+    def root(self) -> str:
+        """The directory of the kernel's sources, as the compiler knew it, with a slash; "" if unknown."""
+        for symbol in self._symbols("start_kernel"):
+            path = self.unit_path(symbol.value)
+            if path.endswith("/init/main.c"):
+                return path.removesuffix("init/main.c")
+        return ""
+
     def sites(self, address: int) -> tuple[Site, ...]:
         """The line of the instruction; inlined calls are not looked for, to be quick."""
         unit = self.debug.find_unit(address) if self.has_debug else None
-        return self.debug.sites(unit, address, inlined=False) if unit is not None else ()
+        found = self.debug.sites(unit, address, inlined=False) if unit is not None else ()
+        return tuple(site._replace(path=normpath(site.path).removeprefix(self.root)) for site in found)
 
 
 def open_code(path: Path) -> CodeFile:

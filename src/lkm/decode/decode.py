@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from lkm.decode.meaning import Evidence, explain
 from lkm.decode.pointer import NEAR_NULL, Surroundings, find_called, find_divisor, find_followed
 from lkm.decode.poison import explain_value
 from lkm.decode.source import find_source, read_excerpt
-from lkm.decode.trace import Files, near_directories, return_site, walk_report
+from lkm.decode.trace import MACHINERY, Files, near_directories, return_site, walk_report
 from lkm.decode.value import Decoded, Excerpt, Register, SourceLine, Step, Walk
 from lkm.errors import BadInputError, LkmError
 from lkm.klog.report import Frame, Kind, Report
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from lkm.klog import Record
 
 _MOST_FILES = 4096  # modules of a directory that was given
-# The kernel's own machinery, between what went wrong and the report of it.
-_MACHINERY = re.compile(
-    r"(?:dump_stack|show_stack|__warn|warn_slowpath|report_bug|handle_bug|exc_|asm_|do_trap|die|page_fault_oops"
-    r"|kasan_|__kasan|print_report|print_address|__asan|check_region|ubsan|__ubsan|val_to_string|__might_"
-    r"|___might|__schedule_bug|el1|el0|kfence_|kcsan_|__tsan|debug_print_object|__debug_check|slab_err|object_err"
-    r"|check_bytes|print_|lock_acquire|__lock_acquire|panic|nmi_|__show_regs|kobject_add_internal|sysfs_warn_dup"
-    r"|spin_dump|spin_bug|do_error|no_context|bad_area|__die|search_)"
-)
 
 
 def decode_log(
@@ -162,7 +153,7 @@ def _culprit(report: Report, walks: tuple[Walk, ...]) -> tuple[Step | None, str,
             frame = step.frame
             if frame.module and (step.known or not _any_known(walks)) and frame.reliable:
                 return step, before, not walk.title
-            if frame.reliable and frame.symbol and not frame.module and not _MACHINERY.match(frame.symbol):
+            if frame.reliable and frame.symbol and not frame.module and not MACHINERY.match(frame.symbol):
                 before = frame.symbol.partition(".")[0]
         if walk.title:
             before = ""
@@ -239,6 +230,7 @@ _POINTER_KINDS = {
     Kind.PAGE_FAULT,
     Kind.GENERAL_PROTECTION,
     Kind.OOPS,
+    Kind.KASAN,
     Kind.USE_AFTER_FREE,
     Kind.LIST_CORRUPTION,
 }

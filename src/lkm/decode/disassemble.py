@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from lkm.decode.value import Instruction
 from lkm.klog.report import Code
 
 _BEFORE, _AFTER = 4, 2
+_JUMP, _CALL = 1, 2  # CS_GRP_JUMP, CS_GRP_CALL
+_TARGET = re.compile(r"(?<![\w(*])#?(0x[0-9a-f]+|\d+)$")
+_FULL = (1 << 64) - 1
 
 
 class Memory(NamedTuple):
@@ -89,7 +93,11 @@ def _signed(address: int) -> int:
 
 
 def _text(one: Any) -> str:
-    return f"{one.mnemonic} {one.op_str}".strip()
+    """As objdump writes it; where a jump goes, counted from the faulting instruction."""
+    operands = one.op_str
+    if one.group(_JUMP) or one.group(_CALL):
+        operands = _TARGET.sub(lambda match: f".{_signed(int(match[1], 16) & _FULL):+#x}", operands)
+    return f"{one.mnemonic} {operands}".strip()
 
 
 def _operands(capstone: Any, engine: Any, one: Any) -> tuple[tuple[str, ...], Memory | None, int | None]:
@@ -108,9 +116,9 @@ def _operands(capstone: Any, engine: Any, one: Any) -> tuple[tuple[str, ...], Me
                 if name:
                     registers.setdefault(name)
             scale = 1 if is_arm else operand.mem.scale
-            memory = Memory(base, scaled, scale, _signed(operand.mem.disp & ((1 << 64) - 1)))
-        elif operand.type == capstone.CS_OP_IMM and one.group(capstone.CS_GRP_CALL):
-            target = _signed(operand.imm & ((1 << 64) - 1))
+            memory = Memory(base, scaled, scale, _signed(operand.mem.disp & _FULL))
+        elif operand.type == capstone.CS_OP_IMM and one.group(_CALL):
+            target = _signed(operand.imm & _FULL)
     if memory is None and one.mnemonic.startswith(("stos", "movs", "lods", "scas", "cmps", "rep")):
         for name in ("rdi", "rsi"):
             registers.setdefault(name)

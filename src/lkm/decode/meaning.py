@@ -202,6 +202,8 @@ def _divide(evidence: Evidence) -> Words | None:
     return Words(f"a division by zero: `{evidence.divisor}` is 0", WORDS[Kind.DIVIDE_ERROR].usually)
 
 
+# mm/slub.c set_freepointer: BUG_ON(object == fp) with CONFIG_SLAB_FREELIST_HARDENED.
+_FREEING = {"kfree", "__kmem_cache_free", "kmem_cache_free", "__slab_free", "slab_free"}
 _CONDITION = re.compile(r"\b(BUG_ON|BUG|WARN\w*|VM_BUG_ON|panic)\s*\((.*)\)")
 
 
@@ -211,6 +213,8 @@ def _stopped_itself(evidence: Evidence) -> Words | None:
     plain = WORDS[report.kind]
     message = report.details.get("message", "").splitlines()
     said = f": {message[0]}" if message and message[0] != report.title else ""
+    if evidence.inside in _FREEING and report.kind is Kind.BUG:
+        return WORDS[Kind.DOUBLE_FREE]
     if evidence.inside:
         return Words(f"{evidence.inside}() found something wrong{said}", "what it was given, on that line")
     match = _CONDITION.search(evidence.line)
@@ -249,7 +253,11 @@ def _memory(evidence: Evidence) -> Words | None:
     if "free" in bug and "use" not in bug:
         return Words(f"memory was {found.means}{_history(evidence)}", found.usually)
     verb = {"read": "read", "write": "written"}.get(report.access, "accessed")
-    size = f"{report.size} byte{'s' if report.size != 1 else ''} were" if report.size else "memory was"
+    if "null-ptr" in bug:
+        return _null_pointer(evidence)
+    size = "something was"
+    if report.size:
+        size = f"{report.size} bytes were" if report.size > 1 else "a byte was"
     return Words(f"{size} {verb} {_where(report) or found.means}{_history(evidence)}", found.usually)
 
 
@@ -313,10 +321,9 @@ def _sleeping(evidence: Evidence) -> Words | None:
         why.append("interrupts are disabled")
     if details.get("in_atomic", "0") not in {"", "0"}:
         why.append("a spinlock is held, preemption is disabled, or it is an interrupt or timer")
-    call = evidence.inside and f"{evidence.inside}() may sleep, and "
-    if not call and not why:
-        return None
-    return Words(f"{call}{plain.means}{': ' if why else ''}{', '.join(why)}", plain.usually)
+    call = f"{evidence.inside}()" if evidence.inside else "a function"
+    reason = f": {', '.join(why)}" if why else ""
+    return Words(f"{call}, which may sleep, was called where sleeping is not allowed{reason}", plain.usually)
 
 
 def _stuck(evidence: Evidence) -> Words | None:
@@ -331,9 +338,19 @@ def _stuck(evidence: Evidence) -> Words | None:
 def _message(evidence: Evidence) -> Words | None:
     """Kinds whose own sentence says the essential."""
     plain = WORDS[evidence.report.kind]
-    said = evidence.report.details.get("bug") or evidence.report.details.get("message", "")
+    said = evidence.report.details.get("message") or evidence.report.details.get("bug", "")
     said = said.splitlines()[0] if said else ""
     return Words(f"{plain.means}: {said.rstrip('.')}", plain.usually) if said else None
+
+
+def _panic(evidence: Evidence) -> Words | None:
+    said = evidence.report.details.get("panic", "")
+    plain = WORDS[Kind.PANIC]
+    if evidence.inside in {"panic", ""} and evidence.place is not None and "panic" in evidence.line:
+        return Words(
+            f"the code called panic(): {said}", "a module must not take the kernel down: return an error"
+        )
+    return Words(f"{plain.means}: {said}", plain.usually) if said else None
 
 
 def _named(evidence: Evidence) -> Words | None:
@@ -363,6 +380,7 @@ _SPECIAL: dict[str, Callable[[Evidence], Words | None]] = {
     Kind.HARD_LOCKUP: _stuck,
     Kind.HUNG_TASK: _stuck,
     Kind.RCU_STALL: _stuck,
+    Kind.PANIC: _panic,
     Kind.REFCOUNT: _message,
     Kind.BUFFER_OVERFLOW: _message,
     Kind.SLAB_CORRUPTION: _message,

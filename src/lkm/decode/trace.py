@@ -16,6 +16,14 @@ from lkm.klog.report import Frame, Report
 
 # Frames of the kernel that are shown with a line at most: each takes reading a unit of debug information.
 _MOST_KERNEL_LINES = 16
+# The kernel's own machinery, between what went wrong and the report of it.
+MACHINERY = re.compile(
+    r"(?:dump_stack|show_stack|__warn|warn_slowpath|report_bug|handle_bug|exc_|asm_|do_trap|die|page_fault_oops"
+    r"|kasan_|__kasan|print_report|print_address|__asan|check_region|ubsan|__ubsan|val_to_string|__might_"
+    r"|___might|__schedule_bug|el1|el0|kfence_|kcsan_|__tsan|debug_print_object|__debug_check|slab_err|object_err"
+    r"|check_bytes|print_|lock_acquire|__lock_acquire|panic|nmi_|__show_regs|kobject_add_internal|sysfs_warn_dup"
+    r"|spin_dump|spin_bug|do_error|no_context|bad_area|__die|search_)"
+)
 _KERNEL_HEADER = re.compile(r"(?:^|/)include/|/arch/\w+/include/")
 
 
@@ -129,16 +137,28 @@ def walk_report(report: Report, files: Files) -> tuple[Walk, ...]:
     if report.at is not None:
         walks.append(Walk("", (files.step(report.at, exact=True),)))
     for index, trace in enumerate(report.traces):
-        frames = trace.frames
-        # arm64's traces begin with the place itself.
-        if index == 0 and report.at is not None and frames and _same(frames[0], report.at):
-            frames = frames[1:]
+        frames = _without_machinery(trace.frames, report.at if index == 0 else None)
         steps = tuple(
             files.step(frame, exact=False) if frame.reliable or frame.module else Step(frame)
             for frame in frames
         )
         walks.append(Walk(trace.title, steps))
     return tuple(walks)
+
+
+def _without_machinery(frames: Sequence[Frame], at: Frame | None) -> Sequence[Frame]:
+    """A trace without what the kernel did to report it, and without the place itself, told before."""
+    begin = 0
+    for index, frame in enumerate(frames):
+        if at is not None and _same(frame, at):
+            begin = index + 1
+            continue
+        if not frame.reliable:
+            continue
+        if frame.module or not MACHINERY.match(frame.symbol):
+            break
+        begin = index + 1
+    return frames[begin:] if begin < len(frames) else frames
 
 
 def _same(one: Frame, other: Frame) -> bool:

@@ -141,7 +141,7 @@ def _walks(one: Decoded, paint: _Paint, width: int, *, brief: bool) -> Iterator[
 def _names(walk: Walk) -> Iterator[str]:
     for step in walk.steps:
         if step.frame.reliable:
-            yield from (line.function for line in step.lines)
+            yield from (line.function or step.frame.symbol for line in step.lines)
             if not step.lines:
                 yield step.frame.symbol
 
@@ -181,7 +181,7 @@ def _short(line: SourceLine) -> str:
     """`hello.c:12`; a file of the kernel's with the directory it is in."""
     if not line.line:
         return line.path.rpartition("/")[2]
-    return line.short if line.own else f"{'/'.join(line.path.split('/')[-3:])}:{line.line}"
+    return line.short if line.own or line.path.startswith("/") else f"{line.path}:{line.line}"
 
 
 def _offset(frame: Frame) -> str:

@@ -44,6 +44,12 @@ MARK = re.compile(
 RULE = re.compile(r"[=-]{10,}$")
 CUT = re.compile(r"-{8,}\[ cut here \]-{8,}")
 END = re.compile(r"---\[ end (?:trace|Kernel panic)")
+# What a trace that follows is of.
+SECTION = re.compile(
+    r"(?:NMI backtrace for cpu (?P<cpu>\d+)(?! skipped)"
+    r"|task:(?P<comm>\S.{0,31}?) +state:(?P<state>\S) .*?pid: ?(?P<pid>\d+)"
+    r"|(?:Allocated|Freed) in .* age=.*|Kernel panic - not syncing: .*)"
+)
 TRACE = re.compile(r"Call [Tt]race:|stack backtrace:|Stack traceback|Backtrace:")
 
 DETAILS: tuple[re.Pattern[str], ...] = tuple(
@@ -67,14 +73,13 @@ DETAILS: tuple[re.Pattern[str], ...] = tuple(
         r"(?P<stack>Task|IRQ|Overflow) stack: ",
         r"Hardware name: (?P<hardware>.*)",
         r"Workqueue: (?P<workqueue>.*)",
-        r"note: \S+ exited with (?P<exited_with>.{1,60})",
         r"Kernel Offset: (?P<kernel_offset>0x[0-9a-f]+|disabled)",
         r"CR2: (?P<cr2>[0-9a-f]{8,16})",
         r"Thread overran stack",
         # mm/kasan/report.c
         r"(?P<access>Read|Write)(?: of size (?P<size>\d+))? at addr (?P<address>[0-9a-f]+) by task "
-        r"(?P<comm>.{1,32}?)/(?P<pid>\d+)",
-        r"Free of addr (?P<address>[0-9a-f]+) by task (?P<comm>.{1,32}?)/(?P<pid>\d+)",
+        r"(?P<comm>.{1,32})/(?P<pid>\d+)",
+        r"Free of addr (?P<address>[0-9a-f]+) by task (?P<comm>.{1,32})/(?P<pid>\d+)",
         r"The buggy address belongs to the object at (?P<object>[0-9a-f]+)",
         r"which belongs to the cache (?P<cache>\S+) of size (?P<cache_size>\d+)",
         r"The buggy address is located (?P<offset>\d+) bytes (?P<where>inside|to the right|to the left) of",
@@ -92,6 +97,8 @@ DETAILS: tuple[re.Pattern[str], ...] = tuple(
         rf"Invalid (?P<access>read|write) at {_HEX}",
         r"(?P<object>kfence-#\d+): \S+, size=(?P<object_size>\d+), cache=(?P<cache>\S+)",
         # kernel/kcsan/report.c
+        r"(?:race at unknown origin, with )?(?P<access>read|write|assert no accesses|assert no writes)"
+        r"[-\w ()]* to 0x(?P<address>[0-9a-f]+) of (?P<size>\d+) bytes by ",
         r"value changed: (?P<value_changed>.{1,60})",
         # lib/ubsan.c
         r"(?P<message>index .{1,40} is out of range for type .{1,80})",
@@ -104,19 +111,18 @@ DETAILS: tuple[re.Pattern[str], ...] = tuple(
         r"preempt_count: (?P<preempt_count>[0-9a-f]+), expected: ",
         r"RCU nest depth: (?P<rcu_depth>\d+), expected",
         # kernel/locking/lockdep.c, spinlock_debug.c
-        r"(?P<comm>\S.{0,31}?)/(?P<pid>\d+) (?:\[.{1,60}\] )?(?P<doing>is trying to \S+ ?\S*"
+        r"(?P<comm>\S.{0,31}?)/(?P<pid>\d+) (?:\[.{1,60}\] )?(?P<doing>is trying to \w+ ?\w*"
         r"|just changed the state of lock|takes|is leaving the kernel with locks still held"
         r"|is freeing memory)",
-        r"\S{4,20} \((?P<lock>\S.{0,80}?)\)\{.{1,12}\}(?:-\{\d+:\d+\})?, at: (?P<lock_at>\S.*)",
+        r"(?:#\d+: )?\S{4,20} \((?P<lock>\S.{0,80}?)\)\{.{1,12}\}(?:-\{\d+:\d+\})?, at: (?P<lock_at>\S.*)",
         r"(?P<locks_held>\d+) locks? held by ",
         r"inconsistent \{(?P<usage>[^}]*\} -> \{[^}]*)\} usage",
         rf"lock: (?P<lock>{PLACE}|\S+), \.magic: (?P<magic>[0-9a-f]+), "
         r"\.owner: (?P<owner>.{1,40}), \.owner_cpu: ",
         # kernel/hung_task.c, kernel/rcu/tree_stall.h, kernel/sched/core.c sched_show_task
-        r"task:(?P<comm>\S.{0,31}?) +state:(?P<state>\S) .*?pid: ?(?P<pid>\d+)",
         r"(?:rcu: )?\s*\(t=(?P<jiffies>\d+) jiffies",
-        r"(?:rcu: )?\s*\(detected by (?P<cpu>\d+), t=(?P<jiffies>\d+) jiffies",
-        r"(?:rcu: )?\s*(?P<stalled_cpu>\d+)-[^:]{3,6}: \(",
+        r"(?:rcu: )?\s*\(detected by (?P<detected_by>\d+), t=(?P<jiffies>\d+) jiffies",
+        r"(?:rcu: )?\s*(?P<cpu>\d+)-[^:]{3,6}: \(",
         r"rcu: (?P<starved>\S+ kthread starved for \d+ jiffies)",
         # mm/slub.c print_trailer, print_track
         r"Object 0x(?P<object>[0-9a-f]+) @offset=(?P<offset>\d+)",
@@ -134,6 +140,12 @@ DETAILS: tuple[re.Pattern[str], ...] = tuple(
     )
 )
 
+# What comes after the end of a report, and is of it still.
+AFTER = re.compile(
+    r"note: \S+ exited with (?P<exited_with>.{1,60})"
+    r"|Kernel Offset: (?P<kernel_offset>0x[0-9a-f]+|disabled)|Rebooting in|Disabling lock debugging"
+    r"|SMP: stopping|Shutting down|CPU features|Memory Limit|PHYS_OFFSET"
+)
 # Lines of a report that say nothing that is kept: they only show that it goes on.
 QUIET = re.compile(
     "|".join(
@@ -143,7 +155,7 @@ QUIET = re.compile(
             r"irq event stamp|(?:hard|soft)irqs last|Preemption disabled at|\.\.\.|#\d+: |ORIG_RAX|pstate",
             r"Memory state around|>?[0-9a-f]{8,16}: |\^|The buggy|which belongs|flags: |raw: |memcg:|head:",
             r"pages dumped|This frame has|page(?:_owner|_type| last| does)|Bytes b4|Object\s+\S|Redzone",
-            r"Padding|Slab 0x|Allocated in|Freed in|FIX |hex dump|(?:[0-9a-f]{2} ){4}|bits changed",
+            r"Padding|Slab 0x|FIX |hex dump|(?:[0-9a-f]{2} ){4}|bits changed",
             r"Rebooting in|Disabling lock debugging|SMP: stopping|Shutting down|CPU features|Memory Limit",
             r"PHYS_OFFSET|Reported by|Call Trace|Possible |CPU\d|CPU#|#\d+ |----|\*\*\* DEADLOCK",
             r"r?lock\(|sync\(|May be due|<Interrupt>|local_irq|Chain exists|other info|which (?:lock|would)",

@@ -16,8 +16,24 @@ from lkm.klog.report import Code, Frame, Kind, Place, Trace
 _MOST = 4096  # frames, registers or modules kept of one report; no kernel prints as many
 _FOREIGN = {Kind.OUT_OF_MEMORY: 256}  # lines of no known form that a report may hold in a row
 _FOREIGN_ELSE = 24
+_ARM64 = {"pstate", "sp", "pc", "lr", "x29", "x0"}
 # Those that say with a rule of `=` that they are through.
 _RULED = {Kind.KASAN, Kind.KFENCE, Kind.KCSAN, Kind.KMSAN, Kind.UBSAN}
+# Those whose first trace has a title of its own, before any register.
+_HEADED = {
+    Kind.KFENCE,
+    Kind.KCSAN,
+    Kind.KMEMLEAK,
+    Kind.SLAB_CORRUPTION,
+    Kind.LOCK_DEADLOCK,
+    Kind.LOCK_INVERSION,
+    Kind.LOCK_HELD,
+    Kind.LOCK_MISUSE,
+}
+# Those that a sentence of their own kind ends (`Out of memory: Killed process`).
+_CONCLUDED = {Kind.OUT_OF_MEMORY, Kind.SYSFS_DUPLICATE}
+# Since 6.14 the allocator warns at the end of what it says (mm/slub.c __slab_err).
+_SLAB = {Kind.SLAB_CORRUPTION, Kind.SLAB_LEAK, Kind.DOUBLE_FREE}
 # What a panic says of itself where another report led to it (kernel/panic.c and its callers).
 _LED_TO = re.compile(
     r"Fatal exception|.*panic_on_|hung_task|softlockup|Hard LOCKUP|RCU Stall|KASAN|Oops|kernel stack overflow"
@@ -61,17 +77,23 @@ class Draft:
     modules: list[str] = field(default_factory=list)
     details: dict[str, str] = field(default_factory=dict)
     ended: bool = False
+    parent: Draft | None = None  # the report that made this processor print its trace
     foreign: int = 0  # lines in a row that are of no known form
     _frames: list[Frame] | None = None
     _heading: str = ""
+    _section: str = ""
     _in_modules: bool = False
     _in_user: bool = False
+    _locks: int = -1  # that are still to be named
+    _nested: bool = False  # registers of a place interrupted within a trace
 
     # -- what begins and joins it
 
-    def open(self, match: re.Match[str]) -> None:
+    def open(self, start: Start, match: re.Match[str]) -> None:
         """Takes what its first sentence says."""
         self._keep(match.groupdict())
+        if start.whole:
+            self.stage, self.ended = Stage.TAIL, True
 
     def takes(self, start: Start, match: re.Match[str], line: str) -> bool:
         """Whether a sentence that begins reports goes on with this one; if so it is taken."""
@@ -79,6 +101,13 @@ class Draft:
             return self._take_panic(match, line)
         if start.dump:
             return False
+        if start.kind is self.kind and start.whole and self.kind in _CONCLUDED:
+            self._close_trace()
+            self._keep(match.groupdict())
+            self.stage, self.ended = Stage.TAIL, True
+            return True
+        if start.kind is Kind.WARNING and self.kind in _SLAB and self.stage is Stage.BODY:
+            return str(match.groupdict().get("path")).endswith("mm/slub.c")
         if self.stage is not Stage.OPENING:
             return False
         if start.sentence and self.kind in (Kind.WARNING, Kind.BUG) and "message" not in self.details:
@@ -99,7 +128,7 @@ class Draft:
         self._close_trace()
         self.details["panic"] = match["panic"]
         self.stage = Stage.BODY
-        self._heading = line
+        self._section = line
         self._in_user = False
         return True
 
@@ -112,7 +141,6 @@ class Draft:
             self.foreign = 0
         elif line:
             self.foreign += 1
-            self._in_modules = False
         return taken
 
     @property
@@ -123,6 +151,7 @@ class Draft:
     def _feed(self, line: str) -> bool:
         if not line:
             return False
+        listing, self._in_modules = self._in_modules, False
         if body.END.match(line):
             self._close_trace()
             self.stage, self.ended = Stage.TAIL, True
@@ -131,8 +160,9 @@ class Draft:
             return self._feed_rule(line)
         if self._feed_trace(line) or self._feed_processor(line):
             return True
-        if self._in_modules and self.stage is not Stage.TAIL and body.MORE_MODULES.fullmatch(line):
+        if listing and body.MORE_MODULES.fullmatch(line) and not body.AFTER.match(line):
             self._keep_modules(line)
+            self._in_modules = True
             return True
         return self._feed_detail(line)
 
@@ -151,13 +181,15 @@ class Draft:
                 return False
             self._close_trace()
             self.stage = Stage.BODY
-            if not self._heading.startswith("Kernel panic"):
-                self._heading = "Call Trace"
+            self._heading, self._section = self._section or "Call Trace", ""
             self._frames = []
             self._in_user = False
             return True
         if self.stage is Stage.TAIL:
             return False
+        if match := body.SECTION.match(line):
+            self._keep_section(match)
+            return True
         if mark := body.MARK.fullmatch(line):
             if mark["end"] and mark["stack"] == "TASK":
                 self._close_trace()
@@ -166,6 +198,7 @@ class Draft:
         frame = parse_frame(line)
         if frame is None:
             return False
+        self._nested = self._in_user = False
         if self._frames is None:
             self._frames = []
         if len(self._frames) < _MOST:
@@ -177,6 +210,8 @@ class Draft:
     def _feed_processor(self, line: str) -> bool:
         if match := body.INSTRUCTION.fullmatch(line):
             self._keep_instruction(match)
+            if line[0] == "I":  # before 4.19 it stood before `Oops:`
+                return True
         elif match := body.PC.match(line) or body.LR.match(line):
             self.arch = self.arch or "aarch64"
             if line[0] in "pP":
@@ -186,7 +221,7 @@ class Draft:
         elif values := parse_registers(line):
             self._keep_registers(values)
         elif match := body.CODE.match(line):
-            if not self._in_user:
+            if not self._in_user and not self._nested:
                 self.code = self.code or parse_code(match["code"])
         elif match := body.CPU.match(line) or body.PID.match(line):
             if self.stage is Stage.TAIL:
@@ -204,16 +239,26 @@ class Draft:
         return True
 
     def _feed_detail(self, line: str) -> bool:
+        if self.stage is Stage.TAIL:
+            match = body.AFTER.match(line)
+            if match is not None:
+                self._keep(match.groupdict())
+            return match is not None
+        if line[0] == "#" and self._locks > 0:
+            self._locks -= 1
+            # Nothing follows the locks that a task takes with it into user space.
+            self.ended = self.ended or (self._locks == 0 and self.kind is Kind.LOCK_HELD)
         for pattern in body.DETAILS:
             if match := pattern.match(line):
                 self._keep(match.groupdict())
                 break
         else:
-            if not body.QUIET.match(line) and not (line.endswith(":") and self.stage is Stage.BODY):
+            headed = line.endswith(":") and (self.stage is Stage.BODY or self.kind in _HEADED)
+            if not headed and not body.QUIET.match(line):
                 return self._feed_message(line)
-        if self.stage is Stage.BODY and line.endswith(":"):
+        if line.endswith(":") and (self.stage is Stage.BODY or self.kind in _HEADED):
             self._close_trace()
-            self._heading = line[:-1]
+            self._heading = line[:-1].rstrip()
         return True
 
     def _feed_message(self, line: str) -> bool:
@@ -230,10 +275,22 @@ class Draft:
             self.traces.append(Trace(self._heading or "Call Trace", tuple(self._frames)))
         self._frames = None
         self._heading = ""
+        self._nested = False
 
     def close(self) -> None:
         """No line follows."""
         self._close_trace()
+
+    def adopt(self, other: Draft) -> None:
+        """Takes in what another processor printed for this report."""
+        self.traces += other.traces[: _MOST - len(self.traces)]
+        self.last = max(self.last, other.last)
+        if self.at is None:
+            self.at, self.registers, self.code = other.at, other.registers, other.code
+        if self.pid < 0:
+            self.pid, self.comm = other.pid, other.comm
+            self.release, self.taint = other.release, other.taint
+        self.arch = self.arch or other.arch
 
     def _keep_instruction(self, match: re.Match[str]) -> None:
         self._in_user = match["cs"] is not None and not is_kernel_segment(match["cs"])
@@ -249,16 +306,35 @@ class Draft:
         if address is not None and frame.address is None:
             frame = Frame(frame.symbol, frame.offset, frame.size, frame.module, address=address)
         if self._frames is not None:  # an interrupted place within a trace
+            # The NMI that a hanging kernel is sent finds it where it hangs.
+            if self.at is None and self.details.get("panic", "").startswith("NMI"):
+                self.at = frame
+            else:
+                self._nested = True
             if len(self._frames) < _MOST:
                 self._frames.append(frame)
         else:
             self.at = self.at or frame
 
+    def _keep_section(self, match: re.Match[str]) -> None:
+        self._close_trace()
+        self._in_user = False
+        if match["state"] or match["cpu"]:
+            self._section = match[0] if match["cpu"] else f"task {match['comm']}:{match['pid']}"
+            if self.dump or self.kind is Kind.HUNG_TASK:
+                self._keep(match.groupdict())
+        else:
+            self._heading = match[0]
+
     def _keep_registers(self, values: dict[str, int]) -> None:
         # Those of user space, and those of a place interrupted within a trace, are not where it happened.
-        if self._in_user or self._frames is not None:
+        if self._in_user or self._nested:
             return
-        self.arch = self.arch or ("x86_64" if "x0" not in values and "sp" not in values else "aarch64")
+        self.arch = self.arch or ("aarch64" if _ARM64 & values.keys() else "x86_64")
+        if list(values) == [
+            "cr2"
+        ]:  # the address once more: taking the code's bytes may have changed CR2 itself
+            self.registers.update(values)
         for name, value in values.items():
             if len(self.registers) < _MOST:
                 self.registers.setdefault(name, value)
@@ -282,7 +358,7 @@ class Draft:
                 self.modules.append(module["name"])
             for sign, state in (("+", "loading"), ("-", "unloading")):
                 if sign in (module["flags"] or ""):
-                    self.details.setdefault(state, module["name"])
+                    self.details[state] = f"{self.details.get(state, '')} {module['name']}".strip()
 
     def _keep(self, groups: dict[str, str | None]) -> None:
         if groups.get("path") and groups.get("line"):
@@ -304,5 +380,11 @@ class Draft:
                 self.access = self.access or ("execute" if word.startswith("instruction") else word)
             elif name == "comm":
                 self.comm = self.comm or value
+            elif name == "lock" and self.details.get("lock", value) != value:
+                self.details.setdefault("held_lock", value)
+            elif name == "locks_held":
+                self._locks = int(value) if len(value) < 4 else 0
+            elif name == "wnr":
+                self.access = self.access or ("write" if value == "1" else "read")
             else:
                 self.details.setdefault(name, value)

@@ -18,7 +18,6 @@ _MOST_OPEN = 64  # reports under way at once: one for each processor or thread t
 _PENDING = 24  # lines between a rule (`cut here`, `=====`) and the sentence that says what it is
 # Reports that make other processors print their traces.
 _ALL_PROCESSORS = {Kind.RCU_STALL, Kind.SOFT_LOCKUP, Kind.HARD_LOCKUP, Kind.PANIC, Kind.HUNG_TASK}
-_QUIET_FOR = 10.0  # seconds after which a report that has its trace is over
 
 
 def find_reports(records: Sequence[Record]) -> tuple[Report, ...]:
@@ -56,8 +55,13 @@ class _Finder:
         alive = {id(draft) for draft in self._open.values()}
         for draft in self._drafts:
             draft.close()
+        for draft in self._drafts:
+            if draft.parent is not None:
+                draft.parent.adopt(draft)
         reports = [
-            build_report(draft, at_end=id(draft) in alive and not draft.foreign) for draft in self._drafts
+            build_report(draft, at_end=id(draft) in alive and not draft.foreign)
+            for draft in self._drafts
+            if draft.parent is None
         ]
         return tuple(sorted((one for one in reports if one is not None), key=lambda one: one.first))
 
@@ -72,6 +76,7 @@ class _Finder:
             elif draft.takes(*found, line):
                 draft.foreign = 0
                 draft.last = index
+                self._pending.pop(caller, None)
                 return
             if found is not None or draft.lost:
                 del self._open[caller]
@@ -95,7 +100,9 @@ class _Finder:
     def _start(self, index: int, caller: str, line: str, start: Start, match: re.Match[str]) -> None:
         noted = self._pending.pop(caller, [])
         draft = Draft(start.kind, line, noted[0][0] if noted else index, index, dump=start.dump)
-        draft.open(match)
+        draft.open(start, match)
+        if start.dump and line.startswith("NMI"):
+            draft.parent = next((one for one in self._open.values() if one.kind in _ALL_PROCESSORS), None)
         message = "\n".join(text for _, text in noted[1:] if text)
         if message and body.CUT.match(noted[0][1]):
             draft.details["message"] = message

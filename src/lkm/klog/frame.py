@@ -16,7 +16,7 @@ SYMBOL = (
     r"[A-Za-z_.$][\w.$]*\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}"
     r"(?:\s?\[[\w.-]{1,64}(?:\s[0-9a-f]{8,64})?\])?"
 )
-ADDRESS = r"0x[0-9a-f]{4,16}"
+ADDRESS = r"0x[0-9a-f]{1,16}"
 PLACE = rf"(?:{SYMBOL}|{ADDRESS})"
 
 _PARTS = re.compile(

@@ -28,7 +28,7 @@ class Start:
 
     `joins`: it goes on with a report whose registers and traces have not come yet, as `Oops: 0002 [#1]`
     after `BUG: kernel NULL pointer dereference`.  `sentence`: it may be what a WARNING or a BUG says of
-    itself, before or after that line.  `dump`: a trace that any report may hold.
+    itself, before or after that line.  `dump`: a trace that any report may hold.  `whole`: it is all.
     """
 
     kind: Kind
@@ -36,12 +36,17 @@ class Start:
     joins: bool = False
     sentence: bool = False
     dump: bool = False
+    whole: bool = False
 
 
 def _start(
     kind: Kind, pattern: str, *, joins: bool = False, sentence: bool = False, dump: bool = False
 ) -> Start:
     return Start(kind, re.compile(pattern), joins, sentence, dump)
+
+
+def _whole(kind: Kind, pattern: str) -> Start:
+    return Start(kind, re.compile(pattern), whole=True)
 
 
 def _joins(kind: Kind, pattern: str) -> Start:
@@ -55,7 +60,9 @@ def _says(kind: Kind, pattern: str) -> Start:
 _FAULTS = (
     # arch/x86/mm/fault.c show_fault_oops; "unable to handle kernel" until 4.x
     _start(Kind.NULL_POINTER, rf"BUG: kernel NULL pointer dereference, address: {_HEX}"),
-    _start(Kind.NULL_POINTER, rf"BUG: unable to handle kernel NULL pointer dereference at +{_HEX}"),
+    _start(
+        Kind.NULL_POINTER, rf"BUG: unable to handle kernel NULL pointer dereference at +(?:\(null\)|{_HEX})"
+    ),
     _start(Kind.PAGE_FAULT, rf"BUG: unable to handle page fault for address: {_HEX}"),
     _start(Kind.PAGE_FAULT, rf"BUG: unable to handle kernel paging request at +{_HEX}"),
     # arch/arm64/mm/fault.c die_kernel_fault
@@ -91,7 +98,7 @@ _FAULTS = (
     _start(Kind.BUG, rf"[kK]ernel BUG at {_WHERE}!", joins=True),
     _start(Kind.BUG, rf"[kK]ernel BUG at {_AT} \[verbose debug info unavailable\]", joins=True),
     # arch/x86/mm/fault.c page_fault_oops (`Oops: 0002 [#1]`), arch/arm64/kernel/traps.c __die
-    _joins(Kind.OOPS, r"Internal error: Oops - BUG: (?P<esr>[0-9a-f]+) \[#(?P<oops>\d+)\]"),
+    _joins(Kind.BUG, r"Internal error: Oops - BUG: (?P<esr>[0-9a-f]+) \[#(?P<oops>\d+)\]"),
     _joins(
         Kind.INVALID_OPCODE,
         r"Internal error: Oops - [Uu]ndefined instruction: (?P<esr>[0-9a-f]+) \[#(?P<oops>\d+)\]",
@@ -99,7 +106,7 @@ _FAULTS = (
     _joins(Kind.CFI, r"Internal error: Oops - CFI: (?P<esr>[0-9a-f]+) \[#(?P<oops>\d+)\]"),
     _joins(
         Kind.OOPS,
-        r"Internal error: (?P<fault>[^\[]{1,80}): (?P<esr>[0-9a-f]+) \[#(?P<oops>\d+)\]",
+        r"Internal error: (?:Oops|(?P<fault>[^\[]{1,80})): (?P<esr>[0-9a-f]+) \[#(?P<oops>\d+)\]",
     ),
     _joins(Kind.OOPS, r"(?:Oops: ){1,2}(?P<error_code>[0-9a-f]{4}) \[#(?P<oops>\d+)\]"),
     _joins(
@@ -115,7 +122,8 @@ _SANITIZERS = (
     _start(Kind.KFENCE, r"BUG: KFENCE: (?P<bug>[\w -]{1,60})"),
     _start(
         Kind.KCSAN,
-        r"BUG: KCSAN: (?P<bug>[\w: -]{1,60}?) in (?P<first>[\w.$]+) / (?P<second>[\w.$]+)",
+        r"BUG: KCSAN: (?P<bug>[\w: -]{1,60}?) in (?P<first>[\w.$]+(?: \[[\w-]+\])?) "
+        r"/ (?P<second>[\w.$]+(?: \[[\w-]+\])?)",
     ),
     _start(Kind.KCSAN, rf"BUG: KCSAN: (?P<bug>[\w: -]{{1,60}}?) in {_AT}"),
     _start(Kind.KMSAN, rf"BUG: KMSAN: (?P<bug>[\w -]{{1,60}}?) in {_AT}"),
@@ -129,7 +137,7 @@ _SANITIZERS = (
         r"(?:kmemleak: )?unreferenced object (?:percpu )?"
         rf"{_HEX} \(size (?P<size>\d+)\):",
     ),
-    _start(
+    _whole(
         Kind.KMEMLEAK,
         r"kmemleak: (?P<leaks>\d+) new suspected memory leaks \(see /sys/kernel/debug/kmemleak\)",
     ),
@@ -160,7 +168,7 @@ _LOCKS = (
     _start(Kind.LOCK_INVERSION, r"(?:WARNING:|\[ INFO:) inconsistent lock state"),
     _start(Kind.LOCK_HELD, r"(?:WARNING:|\[ BUG:) lock held when returning to user space!"),
     _start(Kind.LOCK_HELD, rf"(?:WARNING:|\[ BUG:) {_TASK} still has locks held!"),
-    _start(Kind.LOCK_HELD, r"(?:WARNING:|\[ BUG:) held lock freed!"),
+    _start(Kind.LOCK_MISUSE, r"(?:WARNING:|\[ BUG:) held lock freed!"),
     _start(Kind.LOCK_HELD, r"BUG: workqueue leaked (?:atomic|lock)[^:]*: (?P<comm>.{1,32}?)\[(?P<pid>\d+)\]"),
     _start(
         Kind.LOCK_HELD,
@@ -221,15 +229,15 @@ _MEMORY = (
     # mm/slub.c __slab_bug
     _start(
         Kind.SLAB_LEAK,
-        r"BUG (?P<cache>.{1,64}?) \((?P<tainted>[^)]{0,40})\): (?P<bug>Objects remaining .*)",
+        r"BUG (?P<cache>.{1,64}?) \([^)]{0,40}\): (?P<bug>Objects remaining .*)",
     ),
     _start(
         Kind.DOUBLE_FREE,
-        r"BUG (?P<cache>.{1,64}?) \((?P<tainted>[^)]{0,40})\): (?P<bug>Object already free)",
+        r"BUG (?P<cache>.{1,64}?) \([^)]{0,40}\): (?P<bug>Object already free)",
     ),
     _start(
         Kind.SLAB_CORRUPTION,
-        r"BUG (?P<cache>[^\s:][^:]{0,63}?) \((?P<tainted>(?:Tainted|Not tainted)[^)]{0,40})\): "
+        r"BUG (?P<cache>[^\s:][^:]{0,63}?) \((?:Tainted|Not tainted)[^)]{0,40}\): "
         r"(?P<bug>.{1,120})",
     ),
     _says(
@@ -249,7 +257,7 @@ _MEMORY = (
         rf"{_COMM} invoked oom-killer: "
         r"gfp_mask=(?P<gfp>[^,]{1,200}), order=(?P<order>-?\d+)",
     ),
-    _start(
+    _whole(
         Kind.OUT_OF_MEMORY,
         r"(?:Out of memory|Memory cgroup out of memory)[^:]{0,60}: Kill(?:ed)? process "
         r"(?P<victim_pid>\d+) \((?P<victim>.{1,32}?)\)",
@@ -284,12 +292,12 @@ _OBJECTS = (
     _start(Kind.OBJECT_MISUSE, r"kobject: kobject '(?P<object>[^']{0,64})' \(\S+\): tried to add an uninit"),
     _start(Kind.OBJECT_MISUSE, r"kobject: kobject \(\S+\): tried to init an initialized object"),
     _start(Kind.SYSFS_DUPLICATE, r"sysfs: cannot create duplicate filename '(?P<name>[^']*)'"),
-    _start(
+    _whole(
         Kind.SYSFS_DUPLICATE,
         r"(?:kobject: )?kobject_add_internal failed for (?P<name>\S+) with -EEXIST",
     ),
     _says(Kind.SYSFS_DUPLICATE, r"proc_dir_entry '(?P<name>[^']*)' already registered"),
-    _start(
+    _whole(
         Kind.SYSFS_DUPLICATE,
         r"debugfs: (?:File|Directory|'(?P<name>[^']*)' already|(?:\w+ )?'(?P<entry>[^']*)'.*already present)",
     ),
@@ -298,7 +306,7 @@ _OBJECTS = (
         r"remove_proc_entry: removing non-empty directory '(?P<name>[^']*)', "
         r"leaking at least '(?P<leaked>[^']*)'",
     ),
-    _start(
+    _whole(
         Kind.UNLOADED_IN_USE,
         r"unregister_netdevice: waiting for (?P<name>\S+) to become free\. Usage count = (?P<count>\d+)",
     ),

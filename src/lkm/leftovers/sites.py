@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Who allocated what is in use, from the kernel's own records; names of places in modules that are gone.
+
+/sys/kernel/debug/slab/CACHE/alloc_traces (mm/slub.c; `slub_debug=U` on the kernel's command line).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm.elf import Elf, parse_elf
+from lkm.elf.number import STT_FUNC
+from lkm.errors import BadInputError, LkmError
+from lkm.leftovers.place import Place
+from lkm.module.file import open_module
+
+_HEAD = re.compile(r"^ *(\d+) (\S+)")
+_BARE = re.compile(r"^0x([0-9a-f]{16})$")
+_MODULES = 0xFFFFFFFFC0000000  # MODULES_VADDR without KASLR; all that has no name there was unloaded
+_CALL = 0xE8
+_PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Objects that one place allocated and nobody freed; `frames` as printed, innermost first."""
+
+    count: int
+    frames: tuple[str, ...]
+
+    @property
+    def own(self) -> int:
+        """The innermost address in a module that was unloaded, 0 where none is."""
+        return next((address for frame in self.frames if (address := bare_address(frame))), 0)
+
+
+def bare_address(frame: str) -> int:
+    """The address that a frame without a name is in a module's range of addresses, else 0."""
+    match = _BARE.match(frame)
+    address = int(match[1], 16) if match else 0
+    return address if address >= _MODULES else 0
+
+
+def parse_traces(text: str) -> list[Allocation]:
+    """The file `alloc_traces` of one cache."""
+    found: list[Allocation] = []
+    for block in text.split("\n\n"):
+        lines = [line for line in block.splitlines() if line.strip()]
+        match = _HEAD.match(lines[0]) if lines else None
+        if match:
+            frames = [line.strip() for line in lines[1:]] or [match[2]]
+            found.append(Allocation(int(match[1]), tuple(frames)))
+    return found
+
+
+class Namer:
+    """Names of places in unloaded modules: `files` by module name, `places` wherever they have lain."""
+
+    def __init__(self, files: Mapping[str, Path], places: Iterable[Place]) -> None:
+        self._files = files
+        self._places = tuple(places)
+
+    def name(self, address: int) -> str:
+        """`hello_init+0x2a [hello]`; the bare address where it cannot be told.
+
+        `address` is one to return to, behind a call.  The memory of init functions was given back before it
+        could be seen where it lay: their pages are searched for that place in a page that lies behind a call.
+        """
+        for place in self._places:
+            if place.holds(address):
+                return f"{place.name_at(address)} [{place.name}]"
+        for name, path in self._files.items():
+            found = self._in_init(path, address)
+            if found:
+                return f"{found} [{name}]"
+        return f"{address:#x}"
+
+    def source(self, address: int) -> str:
+        """The source line of that place, `hello.c:31`; "" where the module has no debug information."""
+        symbol, _, rest = self.name(address).partition("+")
+        offset, _, module = rest.partition(" ")
+        path = self._files.get(module.strip("[]"))
+        if path is None:
+            return ""
+        from lkm.decode.code import open_code
+        from lkm.klog.report import Frame
+
+        try:
+            code = open_code(path)
+            found = code.find(Frame(symbol, int(offset, 16)))
+            sites = code.sites(found.address - 1) if found.symbol is not None else ()  # the call itself
+        except (LkmError, ValueError):
+            return ""
+        return next((f"{site.path.rpartition('/')[2]}:{site.line}" for site in sites if site.line), "")
+
+    def frames(self, frames: Sequence[str]) -> tuple[str, ...]:
+        """A trace with names for what the kernel had none for."""
+        return tuple(self.name(found) if (found := bare_address(one)) else one for one in frames)
+
+    def _in_init(self, path: Path, address: int) -> str:
+        try:
+            elf = parse_elf(open_module(path))
+            code = elf.read_named(".init.text") or b""
+            section = elf.find_section(".init.text")
+        except BadInputError:
+            return ""
+        if section is None:
+            return ""
+        offsets = [
+            at for at in range(address % _PAGE, len(code) + 1, _PAGE) if at >= 5 and code[at - 5] == _CALL
+        ]
+        return _name_in(elf, section.index, offsets[0]) if len(offsets) == 1 else ""
+
+
+def _name_in(elf: Elf, section: int, offset: int) -> str:
+    for one in elf.symbols:
+        if one.section == section and one.type == STT_FUNC and one.value < offset <= one.value + one.size:
+            return f"{one.name}+{offset - one.value:#x}"
+    return ""

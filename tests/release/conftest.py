@@ -131,6 +131,7 @@ class Org:
 
     def __init__(self, people: People, root: Path) -> None:
         self.people, self.root = people, root
+        self.server: Server | None = None
         self.place = root / "pub/linux/kernel/v6.x"
         self.place.mkdir(parents=True)
 
@@ -171,10 +172,17 @@ class Org:
         (self.root / "releases.json").write_text(json.dumps(document))
 
     def serve(self, server: Server) -> None:
-        """Puts every file on a server."""
+        """Puts every file on a server, and takes away what is no file any more."""
+        self.server = server
+        server.files.clear()
         for path in self.root.rglob("*"):
             if path.is_file():
                 server.put(f"/{path.relative_to(self.root)}", path.read_bytes())
+
+    def update(self) -> None:
+        """Serves what changed, where it is served."""
+        if self.server is not None:
+            self.serve(self.server)
 
 
 @pytest.fixture

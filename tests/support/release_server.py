@@ -42,7 +42,7 @@ class Server:
         self.files: dict[str, Served] = {}
         self.seen: list[tuple[str, str, str]] = []
         handler = type("Handler", (_Handler,), {"house": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Quiet(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -58,6 +58,11 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing: those who are served go away when they like."""
 
 
 class _Handler(BaseHTTPRequestHandler):

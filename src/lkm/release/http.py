@@ -141,14 +141,17 @@ def _fetch_once(
             stream.seek(start)
             stream.truncate()
             done = start
-            for piece in _pieces(response, limit - start + 1):
-                stream.write(piece)
-                done += len(piece)
-                progress.update(what, done, size if size >= 0 else None)
-                if done > limit:
-                    raise MissingError(f"{final} is over {limit >> 20} MiB; no kernel is that long")
+            try:
+                for piece in _pieces(response, limit - start + 1):
+                    stream.write(piece)
+                    done += len(piece)
+                    progress.update(what, done, size if size >= 0 else None)
+            except _BreakError as error:
+                raise _BreakError(f"{error} after {done} bytes") from None
+            if done > limit:
+                raise MissingError(f"{final} is over {limit >> 20} MiB; no kernel is that long")
         if size >= 0 and done != size:
-            raise _BreakError(f"the connection broke off after {done} of {size} bytes")
+            raise _BreakError(f"the connection broke off after {done} bytes")
 
 
 def _place(response: BaseHTTPResponse, have: int, known: Part | None) -> int | None:
@@ -302,7 +305,8 @@ def _pieces(response: BaseHTTPResponse, limit: int) -> Iterator[bytes]:
     except (exceptions.HTTPError, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, ConnectionError):
             raise
-        raise _BreakError(f"the connection broke off: {_said(error)}") from None
+        timed_out = isinstance(error, exceptions.ReadTimeoutError)
+        raise _BreakError("timed out: nothing comes" if timed_out else "the connection broke off") from None
 
 
 def _said(error: BaseException) -> str:

@@ -160,8 +160,13 @@ class TarReader:
 
 def _parse_header(header: bytes) -> tuple[bytes, str, str, int]:
     """Kind, name, link target and size of one header block."""
-    said = _number(header[148:156])
-    if sum(header) - sum(header[148:156]) + 8 * 0x20 != said:
+    said = header[148:156].strip(b" \0")
+    if (
+        not said.isdigit()
+        or b"8" in said
+        or b"9" in said
+        or sum(header) - sum(header[148:156]) + 8 * 0x20 != int(said, 8)
+    ):
         raise HostileError("no tar archive, or a damaged one")
     name, prefix = _field(header[0:100]), b""
     if header[257:263] == b"ustar\0":  # GNU's own format has times where the prefix would be

@@ -69,9 +69,15 @@ def _to_directory(tree: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "path"),
-    [(_change, "kernel/fork.c"), (_same_length, "README"), (_link, "Documentation/Changes"), (_to_link, "README"),
-     (_to_directory, "README"), (lambda tree: (tree / "scripts/config").chmod(0o644), "scripts/config")],
-)  # fmt: skip
+    [
+        (_change, "kernel/fork.c"),
+        (_same_length, "README"),
+        (_link, "Documentation/Changes"),
+        (_to_link, "README"),
+        (_to_directory, "README"),
+        (lambda tree: (tree / "scripts/config").chmod(0o644), "scripts/config"),
+    ],
+)
 def test_changed(
     change: Callable[[Path], None], path: str, tree: Path, verify: Callable[[Path], TreeAnswer]
 ) -> None:

@@ -163,7 +163,7 @@ def test_verify_a_tree(command: Command, get: Command, tmp_path: Path, trust: li
         (("get",), 2, "missing argument"),
         (("verify",), 2, "missing argument"),
         (("verify", "nothing.tar.xz"), 2, "there is no such file"),
-        (("verify", ".", "--deep"), 2, "that"),
+        (("verify", ".", "--deep"), 2, "the file that"),
         (("verify", "."), 2, "nothing says where"),
         (("verify", "x.tar", "--deep"), 2, "are for a tree"),
     ],

@@ -43,7 +43,8 @@ class Finding:
 
 def examine(*, stage: str = "run") -> list[Finding]:
     """Looks at the machine; starts nothing but `bwrap … true`, changes nothing."""
-    return [*_programs(stage), _cache(), _memory(), _kvm(), _cage(), _fetching(), _kernel()]
+    debugger = [_gdb()] if stage == "run" else []  # the tests need it
+    return [*_programs(stage), *debugger, _cache(), _memory(), _kvm(), _cage(), _fetching(), _kernel()]
 
 
 def _programs(stage: str) -> list[Finding]:
@@ -60,6 +61,15 @@ def _programs(stage: str) -> list[Finding]:
             found = process.find_program(name) if row.probe.startswith("cmd:") else None
             findings.append(Finding(name, State.GOOD, str(found or "found"), row.purpose))
     return findings
+
+
+def _gdb() -> Finding:
+    row = next(row for row in read_requirements() if row.probe == "cmd:gdb")
+    found = process.find_program("gdb")
+    if found is not None:
+        return Finding("gdb", State.GOOD, str(found), row.purpose)
+    fix = install_command([row]) or ()
+    return Finding("gdb", State.NOTE, "not found; nothing else needs it", row.purpose, tuple(fix))
 
 
 def _cache() -> Finding:

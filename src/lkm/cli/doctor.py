@@ -13,6 +13,7 @@ from lkm.cli import common
 from lkm.doctor import Finding, State, examine
 from lkm.errors import MissingError
 from lkm.guest import remove_templates
+from lkm.guest.gdb.symbols import remove_symbols
 from lkm.kbuild import remove_builds
 from lkm.requirements import install_command, is_met, read_requirements
 
@@ -34,7 +35,7 @@ def command(*, fix: bool, clear: bool, tests: bool, as_json: bool) -> int:
     Exits 3 where something needed is missing.
     """
     if clear:
-        freed = remove_templates(None) + remove_builds()
+        freed = remove_templates(None) + remove_builds() + remove_symbols()
         common.note(f"freed {freed / 1e6:.0f} MB")
     stage = "test" if tests else "run"
     if fix:

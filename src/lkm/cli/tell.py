@@ -69,16 +69,18 @@ def tell_waiting(waiting: Waiting) -> None:
     from lkm.process import find_program
     from lkm.requirements import install_command, read_requirements
 
-    lines = "" if waiting.lines else " (it has no debug information: instructions, no lines)"
-    common.note(f"the guest waits before {waiting.module}'s init function{lines}; in another terminal:")
+    common.note(f"the guest waits before {waiting.module}'s init function; in another terminal:")
     common.note(f"    {shlex.join(waiting.command)}", bold=True)
+    if not waiting.lines:
+        common.note(f"{waiting.module} has no debug information: gdb shows instructions, not lines")
+        common.hint("ccflags-y += -g in its Makefile")
     if waiting.entry:
         common.note('or, in .vscode/launch.json under "configurations", then F5:')
         common.note(json.dumps(waiting.entry, indent=4))
     if find_program("gdb") is None:
-        rows = [row for row in read_requirements() if row.probe == "cmd:gdb"]
-        argv = install_command(rows)
-        common.hint(f"gdb is not on this machine: {shlex.join(argv)}" if argv else "install gdb")
+        argv = install_command(row for row in read_requirements() if row.probe == "cmd:gdb")
+        common.note("gdb is not on this machine", fg="yellow")
+        common.hint(shlex.join(argv) if argv else "install gdb")
 
 
 def tell_outcome(result: RunResult) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lkm.errors import LkmError
+from lkm.errors import LkmError, MissingError
 from lkm.guest.gdb.place import Place
 from lkm.guest.gdb.script import (
     ModuleSymbols,
@@ -179,8 +179,8 @@ class Debugger:
                 if client is not None:
                     self._serve(client)
         except _GONE as error:
-            if not self._closed and isinstance(error, LkmError):
-                self._problem = error
+            if not self._closed:
+                self._problem = error if isinstance(error, LkmError) else MissingError(str(error))
                 with suppress(*_GONE):
                     self._stub.detach()
         finally:

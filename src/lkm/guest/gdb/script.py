@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from typing import Any
 
 from lkm.elf import open_source, parse_elf
 from lkm.elf.number import STT_FUNC
+from lkm.errors import UsageError
 from lkm.guest.gdb.sections import THIS_MODULE
 
 _STT_FILE = 4
 _NOT_TOLD = (THIS_MODULE, ".symtab", ".strtab")  # in memory, but no section of the file for gdb
+# A module's names become words of gdb's commands, which can run programs: others are not told.
+_PLAIN = re.compile(r"[\w.$-]+")
 _NOWHERE, _FAR = 1 << 63, 1 << 32  # no canonical address
 
 
@@ -70,7 +74,9 @@ def build_loadable(data: bytes) -> bytes:
 
 def _place(function: str, source: str, *, lines: bool) -> str:
     """A function as a breakpoint command takes it; with its source file, since such names are common."""
-    return f"-source {_quote(source)} -function {function}" if lines and source else function
+    if not _PLAIN.fullmatch(function):
+        return ""
+    return f"-source {source} -function {function}" if lines and _PLAIN.fullmatch(source) else function
 
 
 def build_symbol_commands(
@@ -92,7 +98,11 @@ def build_symbol_commands(
 
 def build_add_command(module: ModuleSymbols, addresses: Mapping[str, int]) -> str:
     """`add-symbol-file` for one module."""
-    told = {name: address for name, address in addresses.items() if name not in _NOT_TOLD}
+    told = {
+        name: address
+        for name, address in addresses.items()
+        if name not in _NOT_TOLD and _PLAIN.fullmatch(name)
+    }
     text = [f"-s {name} {address:#x}" for name, address in told.items()]
     return " ".join(["add-symbol-file", _quote(str(module.path)), *text])
 
@@ -155,6 +165,8 @@ def build_launch_entry(name: str, kernel_file: Path, commands: Path, address: st
 
 def _quote(text: str) -> str:
     """As gdb's buildargv takes it apart: in double quotes, where backslash and quote are escaped."""
+    if "\n" in text:
+        raise UsageError(f"gdb cannot be told of a file with a line break in its name: {text!r}")
     if text and not any(char.isspace() or char in "\"'\\" for char in text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         OutOfTimeError,
         UsageError,
     )
-    from lkm.guest import Guest, GuestEnded, LoadError, Standby
+    from lkm.guest import Detail, Ending, Guest, GuestEnded, LoadError, Standby
     from lkm.job import Job, Listener, Outcome, RunResult, run
     from lkm.kbuild import Built, Diagnostic, new_module
     from lkm.kbuild.build import build
@@ -43,7 +43,7 @@ _WHERE = {
         "OutOfTimeError",
         "UsageError",
     ),
-    "guest": ("Guest", "GuestEnded", "LoadError", "Standby"),
+    "guest": ("Detail", "Ending", "Guest", "GuestEnded", "LoadError", "Standby"),
     "kbuild": ("Built", "Diagnostic", "build", "new_module"),
     "kernel": ("Kernel", "Toolchain", "add_kernel", "find_kernel", "list_kernels", "remove_kernel"),
     "klog": ("Record",),
@@ -56,7 +56,9 @@ _PLACE = {name: place for place, names in _WHERE.items() for name in names}
 __all__ = [
     "BadInputError",
     "Built",
+    "Detail",
     "Diagnostic",
+    "Ending",
     "Guest",
     "GuestEnded",
     "GuestLostError",

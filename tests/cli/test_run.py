@@ -72,7 +72,7 @@ def test_json_is_one_object_with_the_documented_fields(
     answer = json.loads(capfd.readouterr().out)
     assert set(answer) == {
         "schema", "outcome", "kernel", "accelerator", "modules", "exec", "log", "timing", "diagnostics",
-        "hint",
+        "left_out", "ending", "hint",
     }  # fmt: skip
     assert answer["schema"] == 1
     assert answer["outcome"] == "ok"

@@ -101,13 +101,14 @@ def command(
         gdb=gdb or vscode,
         vscode=vscode,
     )
+    teller = Teller()
     try:
         result = run(
             sources,
             kernel=kernel,
             parameters=parameters,
             job=job,
-            listener=Listener() if as_json else Teller(),
+            listener=Listener() if as_json else teller,
             begun=begun,
         )
     except BadInputError as error:  # of a source, whose hint is how to build it
@@ -115,6 +116,7 @@ def command(
     if as_json:
         common.emit_json(run_json(result))
     else:
+        teller.close()
         tell_outcome(result)
     return STATUS.get(result.outcome, 1)
 

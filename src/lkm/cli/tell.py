@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel
 
 STATUS = {Outcome.OK: 0, Outcome.HANG: 124, Outcome.GUEST_LOST: 128}
+_MOST, _LAST = 2000, 100  # records that a terminal is shown of a flood, from its beginning and end
 _LEVEL_STYLE = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow"}
 
 
@@ -31,6 +33,10 @@ def show_record(record: Record) -> None:
 
 class Teller(Listener):
     """Tells a person what happens as it happens: the kernel's words on stdout, all else on stderr."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._hidden: deque[Record] = deque(maxlen=_LAST)
 
     def built(self, built: Built) -> None:
         if built.diagnostics:
@@ -46,7 +52,21 @@ class Teller(Listener):
         common.note(f"the first guest of {kernel.release}: booting it once, some seconds", dim=True)
 
     def record(self, record: Record) -> None:
-        show_record(record)
+        self._count += 1
+        if self._count <= _MOST or not sys.stdout.isatty():
+            show_record(record)
+        else:
+            self._hidden.append(record)
+
+    def close(self) -> None:
+        """Shows the end of a log that was too long for a terminal."""
+        if self._hidden:
+            left = self._count - _MOST - len(self._hidden)
+            if left:
+                common.note(f"({left} records are not shown on a terminal: lkm run ... >FILE)", dim=True)
+            for record in self._hidden:
+                show_record(record)
+            self._hidden.clear()
 
     def loaded(self, result: ModuleResult) -> None:
         line = parameters_line(result)
@@ -85,6 +105,8 @@ def tell_waiting(waiting: Waiting) -> None:
 
 def tell_outcome(result: RunResult) -> None:
     """The closing lines of a run, on standard error."""
+    if result.left_out:
+        common.note(f"({result.left_out} records were too many to keep)", dim=True)
     common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
     if result.hint:
         common.hint(result.hint)

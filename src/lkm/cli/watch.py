@@ -129,6 +129,8 @@ def _once(
     except LkmError as error:
         show_error(error.message, error.hint)
         return last
+    if isinstance(listener, Teller):
+        listener.close()
     ran = result.outcome is not Outcome.BUILD_FAILED
     if last is not None and ran:
         show_change(last, result)

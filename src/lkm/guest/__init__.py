@@ -12,19 +12,41 @@ if TYPE_CHECKING:
     from lkm.guest.standby import Standby
     from lkm.guest.store import list_templates, remove_templates
     from lkm.guest.template import Template, make_template
-    from lkm.guest.value import End, ExecResult, GuestEnded, LoadedModule, LoadError, Log, Step
+    from lkm.guest.value import (
+        Detail,
+        End,
+        Ending,
+        ExecResult,
+        GuestEnded,
+        LoadedModule,
+        LoadError,
+        Log,
+        Step,
+    )
 
 _WHERE = {
     "guest": ("Guest", "Loaded"),
     "standby": ("Standby",),
     "store": ("list_templates", "remove_templates"),
     "template": ("Template", "make_template"),
-    "value": ("End", "ExecResult", "GuestEnded", "LoadError", "LoadedModule", "Log", "Step"),
+    "value": (
+        "Detail",
+        "End",
+        "Ending",
+        "ExecResult",
+        "GuestEnded",
+        "LoadError",
+        "LoadedModule",
+        "Log",
+        "Step",
+    ),
 }
 _PLACE = {name: place for place, names in _WHERE.items() for name in names}
 
 __all__ = [
+    "Detail",
     "End",
+    "Ending",
     "ExecResult",
     "Guest",
     "GuestEnded",

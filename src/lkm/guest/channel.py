@@ -31,7 +31,8 @@ _WAKE = struct.Struct("<qqII64s")
 _IN_HEAD, _IN_TAIL, _OUT_HEAD, _OUT_TAIL, _TIME, _GENERATION, _SIGNAL, _BELL = 24, 32, 40, 48, 56, 4, 72, 144
 
 
-SIGNAL_WHERE = 255  # no signal: asks the agent where a load or unload is waiting
+SIGNAL_WHERE = 255  # no signal: asks the agent where a call waits that does not return
+SIGNAL_WHERE_ALL = 254  # the same, and where each processor is
 
 
 class Ask(IntEnum):
@@ -123,6 +124,16 @@ class Channel:
         self._in_head = head + need
         _U64.pack_into(self._map, _IN_HEAD, self._in_head)
         return True
+
+    @property
+    def written(self) -> int:
+        """Bytes of replies that the agent wrote, ever."""
+        return self._read(_OUT_HEAD)
+
+    @property
+    def taken(self) -> int:
+        """Bytes of them that were taken."""
+        return self._out_tail
 
     def take(self) -> Frame | None:
         """The oldest reply not yet taken, or None.  Raises `GuestLostError` where the ring makes no sense."""

@@ -1,96 +1,92 @@
 # SPDX-License-Identifier: MIT
-"""How a guest ended, and what it said that its agent could not report: from the serial console."""
+"""How a guest ended: asked of QEMU, of the console, and of the kernel by an NMI."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lkm.errors import LkmError
-from lkm.guest.value import End
+from lkm.guest.value import Detail, End, Ending
 from lkm.guest.vm import Vm
-from lkm.klog import Record, parse_console
 
-_SAY_WHERE = 5.0  # seconds a hanging kernel gets to print where it hangs
-_PANIC = b"Kernel panic - not syncing"
+if TYPE_CHECKING:
+    from lkm.guest.hang import Processor
 
-
-class Records:
-    """The records of one guest, in order, and which were seen; the console fills the gaps."""
-
-    def __init__(self) -> None:
-        self._all: list[Record] = []
-        self._seen: set[tuple[int, str]] = set()
-        self._next = -1
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def since(self, index: int = 0) -> tuple[Record, ...]:
-        """Those from that index on."""
-        return tuple(self._all[index:])
-
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self._all)
-
-    def add(self, record: Record) -> None:
-        """Notes one."""
-        self._all.append(record)
-        self._seen.add(_mark(record))
-        self._next = max(self._next, record.seq + 1)
-
-    def is_new(self, record: Record) -> bool:
-        """Whether no record like it was noted."""
-        return _mark(record) not in self._seen
-
-    def missing(self, record: Record, console: Callable[[], bytes]) -> list[Record]:
-        """What the kernel overwrote before the agent could read it, up to `record`, as the console had it.
-
-        The sequence numbers tell how many there were; they are given back where the console has as many.
-        """
-        gap = record.seq - self._next
-        if self._next < 0 or gap <= 0:
-            return []
-        shown = [
-            one for one in parse_console(console()) if one.seconds <= record.seconds and self.is_new(one)
-        ]
-        shown = [one for one in shown if _mark(one) != _mark(record)][-gap:]
-        if len(shown) == gap:
-            shown = [replace(one, seq=self._next + index) for index, one in enumerate(shown)]
-        return shown
+_PANIC = re.compile(
+    rb"^(?:<\d+>)?\[[^]]*\](?:\[[^]]*\])? Kernel panic - not syncing: (.*?)\r?$", re.MULTILINE
+)
+# kernel/panic.c, arch/x86/kernel/dumpstack.c (oops_end), mm/oom_kill.c; the rest are the module's own words.
+_PANIC_DETAILS = (
+    ("Fatal exception", Detail.OOPS),
+    ("System is deadlocked on memory", Detail.OUT_OF_MEMORY),
+    ("Out of memory", Detail.OUT_OF_MEMORY),
+)
+# kernel/reboot.c, and what it leaves running where the machine cannot do it (machine_halt always).
+_STOPPED = ((b"reboot: System halted", Detail.HALTED), (b"reboot: Power down", Detail.OFF))
+_TAIL = 65536  # bytes of the console in which its last words are looked for
+_LOOKS = 12  # at processors whose interrupts seem off: so many times by chance in a handler is never
+_LOOK_APART = 0.007  # seconds; no multiple of a tick
+_LOOK_LIMIT = 0.3
 
 
-def find_end(vm: Vm, known: End | None, *, lives: bool = False) -> tuple[End, str]:
-    """How the guest of `vm` ended, with a word on it.
-
-    One that is known to hang is ended; an NMI makes its kernel say where it hangs, unless it `lives` and
-    its agent said so.
-    """
-    if known is End.HANG:
-        with suppress(LkmError):
-            if vm.alive and not lives:
-                vm.qmp.send("inject-nmi")
-                vm.wait(_SAY_WHERE)
-        vm.kill()
-        return End.HANG, ""
-    vm.wait(2)
+def find_end(vm: Vm) -> Ending:
+    """How the guest of `vm` ended whose QEMU is about to end, or makes no sense any more; it is killed."""
+    vm.wait(0.5)
     vm.kill()  # where its channel makes no sense it may still run
     vm.qmp.drain()
-    reasons = [event["data"].get("reason") for event in vm.qmp.events if event["event"] == "SHUTDOWN"]
-    if not any(str(reason).startswith("guest-") for reason in reasons):
-        return End.GUEST_LOST, vm.errors()
-    if _PANIC in vm.console():
-        return End.PANIC, ""
-    restarted = "guest-reset" in reasons
-    return End.POWERED_OFF, "it restarted, or its processor gave up (triple fault)" if restarted else ""
+    reasons = {event["data"].get("reason") for event in vm.qmp.events if event["event"] == "SHUTDOWN"}
+    if not reasons & {"guest-reset", "guest-shutdown", "guest-panic"}:
+        return Ending(End.GUEST_LOST, words=vm.errors())
+    tail = vm.console(max(vm.console_size - _TAIL, 0))
+    panics = _PANIC.findall(tail)
+    if panics:
+        words = panics[-1].decode("utf-8", "replace").strip()
+        detail = next((one for begin, one in _PANIC_DETAILS if words.startswith(begin)), Detail.NONE)
+        return Ending(End.PANIC, detail, words=words)
+    if "guest-reset" not in reasons:
+        return Ending(End.POWERED_OFF, Detail.OFF)
+    if vm.triple_fault:
+        return Ending(End.POWERED_OFF, Detail.TRIPLE_FAULT)
+    if vm.machine.accelerator == "tcg" or b"reboot: Restarting system" in tail:
+        return Ending(End.POWERED_OFF, Detail.RESTARTED)
+    return Ending(End.POWERED_OFF, Detail.RESET)
 
 
-def last_words(vm: Vm, known: Records) -> tuple[Record, ...]:
-    """What the console showed after all that the agent reported."""
-    return tuple(record for record in parse_console(vm.console()) if known.is_new(record))
+def find_stop(vm: Vm) -> Ending | None:
+    """Whether the kernel of `vm` has stopped its machine for good and left it on: its last word is that."""
+    tail = vm.console(max(vm.console_size - 256, 0)).rstrip()
+    last = tail[tail.rfind(b"\n") + 1 :]
+    return next((Ending(End.POWERED_OFF, detail) for words, detail in _STOPPED if last.endswith(words)), None)
 
 
-def _mark(record: Record) -> tuple[int, str]:
-    # The console's time stamps have microseconds, as /dev/kmsg's have.
-    return round(record.seconds * 1e6), record.text.partition("\n")[0].rstrip()
+def look_at_processors(vm: Vm) -> list[list[Processor]]:
+    """The processors, some times over; once where none has its interrupts off."""
+    from lkm.guest.hang import parse_registers
+
+    moments: list[list[Processor]] = []
+    until = time.monotonic() + _LOOK_LIMIT
+    with suppress(LkmError):
+        while len(moments) < _LOOKS and time.monotonic() < until:
+            moments.append(parse_registers(vm.qmp.tell("info registers -a", timeout=_LOOK_LIMIT)))
+            if not _may_be_deaf(moments):
+                break
+            time.sleep(_LOOK_APART)
+    return moments
+
+
+def interrupt(vm: Vm, until: float) -> None:
+    """Makes a kernel that hangs say where (an NMI, at which it panics), and ends it."""
+    with suppress(LkmError):
+        if vm.alive:
+            vm.qmp.send("inject-nmi")
+            vm.wait(max(until - time.monotonic(), 0.1))
+    vm.kill()
+
+
+def _may_be_deaf(moments: Sequence[Sequence[Processor]]) -> bool:
+    each = zip(*moments, strict=False)
+    return any(all(not one.interrupts for one in processor) for processor in each)

@@ -31,7 +31,7 @@ _PIECE = 8 << 20  # bytes of a file in one request
 _KILLED = -1000  # agent/load.c
 _ENVIRONMENT = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "HOME": "/root", "USER": "root", "TERM": "dumb"}
 _STDIN = "/run/lkm-stdin"
-_GRACE = 5.0  # seconds a command that was killed gets to end
+_GRACE = 1.0  # seconds a command that was killed gets to end
 _ENOENT = 2
 
 
@@ -143,6 +143,10 @@ class Guest:
         """Goes on with a guest that runs already (a standby)."""
         self._session = session
         self._accelerator = session.vm.machine.accelerator
+
+    def limit(self, seconds: float | None) -> None:
+        """Within so many seconds all must be answered that is asked from now on; None: no such limit."""
+        self._running().deadline = None if seconds is None else time.monotonic() + seconds
 
     def close(self) -> None:
         """Ends it.  May be called again; what it logged can still be asked for."""
@@ -268,7 +272,7 @@ class Guest:
     def _wait_command(self, argv: Sequence[str], timeout: float) -> ExecResult:
         session = self._running()
         out, err = bytearray(), bytearray()
-        until = time.monotonic() + timeout
+        until = session.limit(timeout)
         late = False
         while True:
             frame = session.next(until, hang=late)

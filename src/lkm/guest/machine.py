@@ -65,6 +65,7 @@ class Ends:
     bell: int
     monitor: int
     console: int
+    resets: int
 
 
 def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
@@ -86,6 +87,7 @@ def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
         -chardev file,id=console,path=/proc/self/fd/{ends.console} -serial chardev:console
         -chardev socket,id=bell,fd={ends.bell} -device isa-debugcon,iobase={BELL_PORT:#x},chardev=bell
         -chardev socket,id=monitor,fd={ends.monitor} -mon chardev=monitor,mode=control
+        -d cpu_reset -D /proc/self/fd/{ends.resets}
     """
     return [*machine.qemu.argv, *words.split()]
 
@@ -97,6 +99,8 @@ def build_command_line(machine: Machine, more: str = "") -> str:
         words.append("nolapic_timer")  # the PIT does as well, and need not be measured for 0.15 s at boot
     else:
         words.append("panic_print=64")  # a hang says where on each processor (SYS_INFO_ALL_CPU_BT)
+        # A processor with its interrupts off is stopped by an NMI and not waited for, a second (panic()).
+        words.append("crash_kexec_post_notifiers")
     return " ".join([*words, *more.split()])
 
 

@@ -53,6 +53,11 @@ class Qmp:
         """The answer; raises `LkmError` where QEMU refuses, `GuestLostError` once it ended."""
         return self.answer(self.send(command, fd=fd, **arguments), timeout=timeout)
 
+    def tell(self, line: str, *, timeout: float = 10.0) -> str:
+        """What QEMU's monitor for people answers to `line`; raises as `call`."""
+        arguments: dict[str, Any] = {"command-line": line}
+        return str(self.call("human-monitor-command", timeout=timeout, **arguments))
+
     def answer(self, number: int, *, timeout: float = 10.0) -> Any:
         """The answer to the command of that number; earlier ones are passed over."""
         until = time.monotonic() + timeout

@@ -5,34 +5,48 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 from lkm.errors import GuestLostError
-from lkm.guest.channel import SIGNAL_WHERE, Ask, Frame, Say
-from lkm.guest.ending import Records, find_end, last_words
-from lkm.guest.value import End, GuestEnded
+from lkm.guest.channel import SIGNAL_WHERE, SIGNAL_WHERE_ALL, Ask, Frame, Say
+from lkm.guest.ending import find_end, find_stop, interrupt, look_at_processors
+from lkm.guest.records import Records
+from lkm.guest.value import End, Ending, GuestEnded
 from lkm.guest.vm import Vm
 from lkm.klog import Record, parse_kmsg
 
-_WHERE = 1.0  # seconds the agent gets to say where a call that does not return is waiting
+if TYPE_CHECKING:
+    from lkm.guest.hang import Stack
+
+_LOOK = 1.0  # seconds of silence after which the console is looked at
+# Finding out where a guest hangs takes at most so long, in seconds: --timeout and two seconds is promised.
+_TELL, _AFTER_DEADLINE, _AT_LEAST = 1.7, 1.8, 0.8
+_ANSWER = 0.4  # of these the agent has to begin its answer, where it lives; it looks every 20 ms
+_BACKLOG = 0.5  # what was written in time is taken, for so long
+_ASKED = "the panic in the log is how lkm asked where it is (an NMI)"
+_FLOOD = 256 << 10  # bytes; who printed that much and still prints does so, too
+_PRINTS, _MUCH = 0.1, 4096  # a guest that prints so many bytes in so many seconds prints without end
 
 
 class Session:
     """One guest as it answers.  `records` is all its kernel said since it was started.
 
-    `timeout`: seconds each question may take.  A guest that ends meanwhile, or does not answer, raises
-    `GuestEnded`, and is ended.  `hold`: asked, once a limit has passed, for seconds more (a debugger may
-    hold the guest).
+    `timeout`: seconds each question may take.  `deadline` (time.monotonic): when all of them must have been
+    answered, None where that is not limited.  `hold`: asked, once a limit has passed, for seconds more (a
+    debugger has stopped the guest).  A guest that ends meanwhile, or does not answer, raises
+    `GuestEnded`, and is ended.
     """
 
     def __init__(self, vm: Vm, timeout: float, on_record: Callable[[Record], None] | None) -> None:
         self.vm = vm
         self.timeout = timeout
-        self.on_record = on_record
-        self.records = Records()
-        self.ended: GuestEnded | None = None
+        self.deadline: float | None = None
         self.hold: Callable[[], float] | None = None
+        self.on_record = on_record
+        self.records = Records(vm)
+        self.ended: GuestEnded | None = None
 
     def call(self, kind: Ask, *parts: bytes | memoryview) -> tuple[int, float]:
         """Asks and waits; status as a system call gives it, and seconds in the guest."""
@@ -48,9 +62,14 @@ class Session:
     def ask(self, kind: Ask, *parts: bytes | memoryview) -> None:
         """Asks without waiting for the answer."""
         self._check()
-        until = time.monotonic() + self.timeout
+        until = self.limit(self.timeout)
         while not self.vm.channel.ask(kind, *parts):
             self.next(min(until, time.monotonic() + 0.001), hang=time.monotonic() > until)
+
+    def limit(self, seconds: float) -> float:
+        """The time (time.monotonic) at which what may take `seconds` must have ended."""
+        until = time.monotonic() + seconds
+        return until if self.deadline is None else min(until, self.deadline)
 
     def next(self, until: float, *, hang: bool = True) -> Frame | None:
         """The next frame that is not a log record; those are noted.
@@ -58,43 +77,69 @@ class Session:
         Where `until` (time.monotonic) comes first: None, or with `hang` the guest's end.
         """
         self._check()
+        backlog = -1  # bytes that the agent had written when the time was up
         while True:
             try:
-                frame = self.vm.next_frame(until)
+                frame = self._wait(until)
+            except GuestEnded:
+                raise
             except GuestLostError:
                 self.end(None)
-            if frame is None and hang and (more := self.more()) > 0:
+            if frame is None:
+                more = self.more() if hang else 0.0
+                if more <= 0:
+                    break
                 until = time.monotonic() + more
                 continue
-            if frame is None:
-                if hang:
-                    self.end(End.HANG)
-                return None
             if frame.type != Say.LOG:
                 return frame
             self._note(frame.body)
+            now = time.monotonic()
+            if now >= until and hang:
+                until = max(until, now + self.more())
+            if now < until:
+                continue
+            if backlog < 0:
+                backlog = self.vm.channel.written
+            if self.vm.channel.taken >= backlog or now > until + _BACKLOG:
+                break
+        if hang:
+            self.end(End.HANG)
+        return None
 
     def more(self) -> float:
         """Seconds more that what is out of time may take: gdb may hold the guest."""
         return self.hold() if self.hold is not None else 0.0
 
     def end(self, end: End | None) -> NoReturn:
-        """Finds out how the guest ended (`end` where that is known), ends it, and raises what says so."""
-        lives = end is End.HANG and self._ask_where()
-        found, detail = find_end(self.vm, end, lives=lives)
-        words = last_words(self.vm, self.records)
-        self.ended = GuestEnded(found, words, detail)
-        for record in words:
-            self._add(record)
+        """Finds out how the guest ended (a hang is known already), ends it, and raises what says so."""
+        self._raise(self._tell_hang() if end is End.HANG else find_end(self.vm))
+
+    def _raise(self, ending: Ending) -> NoReturn:
         self.vm.kill()
+        words = self.records.rest()
+        self.ended = GuestEnded(ending, tuple(words))
+        self._tell(words)
         raise self.ended
 
     def _check(self) -> None:
         if self.ended is not None:
-            raise GuestEnded(self.ended.end)
+            raise GuestEnded(self.ended.ending)
+
+    def _wait(self, until: float) -> Frame | None:
+        """The next frame; in silence the console is looked at."""
+        while True:
+            frame = self.vm.next_frame(min(until, time.monotonic() + _LOOK))
+            if frame is not None or time.monotonic() >= until:
+                return frame
+            if self.records.behind():
+                self._tell(self.records.rest())
+            stop = find_stop(self.vm)
+            if stop is not None:
+                self._raise(stop)
 
     def _done(self, data: list[bytes] | None) -> tuple[int, float]:
-        until = time.monotonic() + self.timeout
+        until = self.limit(self.timeout)
         while True:
             frame = self.next(until)
             assert frame is not None
@@ -104,30 +149,71 @@ class Session:
             if frame.type == Say.DATA and data is not None:
                 data.append(frame.body)
 
-    def _ask_where(self) -> bool:
-        """Where a call does not return though the kernel lives: the agent says where it waits."""
-        self.vm.channel.signal(SIGNAL_WHERE)
-        until = time.monotonic() + _WHERE
+    def _tell_hang(self) -> Ending:
+        """Who knows is asked: the agent where it lives, else the kernel; and QEMU, of the processors."""
+        from lkm.guest.hang import judge_hang, parse_stacks
+
+        stop = find_stop(self.vm)
+        if stop is not None:
+            return stop
+        now = time.monotonic()
+        until = now + _TELL
+        if self.deadline is not None:  # which may have passed: a command was killed first
+            until = max(min(until, self.deadline + _AFTER_DEADLINE), now + _AT_LEAST)
+        before = len(self.records)
+        prints = self._prints()
+        moments = look_at_processors(self.vm)
+        processes, lives = self._ask_where(until)
+        if not self.vm.alive:
+            return find_end(self.vm)
+
+        told = parse_stacks(processes)
+        if lives and (ending := judge_hang(told, self._stacks(before), moments, prints=prints)).where:
+            return ending
+        interrupt(self.vm, until)
+        self._tell(self.records.rest())
+        ending = judge_hang(told, self._stacks(before), moments, prints=prints)
+        return replace(ending, words=_ASKED)
+
+    def _prints(self) -> bool:
+        """Whether the guest prints without end: it does now, as the time is up."""
+        shown = self.vm.console_size
+        time.sleep(_PRINTS)
+        grown = self.vm.console_size - shown
+        return grown > _MUCH or (grown > 0 and shown > _FLOOD)
+
+    def _stacks(self, since: int) -> list[Stack]:
+        from lkm.guest.hang import parse_stacks
+
+        return parse_stacks(line for record in self.records.since(since) for line in record.text.splitlines())
+
+    def _ask_where(self, until: float) -> tuple[list[str], bool]:
+        """What the agent says of processes and where they are, and whether it came to the end of that."""
+        several = self.vm.machine.cpus > 1
+        self.vm.channel.signal(SIGNAL_WHERE_ALL if several else SIGNAL_WHERE)
+        said: list[str] = []
+        limit = time.monotonic() + _ANSWER
         try:
-            while (frame := self.vm.next_frame(until)) is not None:
+            while (frame := self.vm.next_frame(limit)) is not None and time.monotonic() < limit:
                 if frame.type == Say.LOG:
                     self._note(frame.body)
                 elif frame.type == Say.STACK:
-                    return frame.body != b""
+                    if not frame.body:
+                        return said, True
+                    said += frame.body.decode("utf-8", "replace").splitlines()
+                    limit = until - _ANSWER
         except GuestLostError:
             pass
-        return False
+        return said, False
 
     def _note(self, body: bytes) -> None:
         try:
             record = parse_kmsg(body)
         except ValueError:
             return
-        for missed in self.records.missing(record, self.vm.console):
-            self._add(missed)
-        self._add(record)
+        self._tell(self.records.note(record))
 
-    def _add(self, record: Record) -> None:
-        self.records.add(record)
+    def _tell(self, records: Iterable[Record]) -> None:
         if self.on_record is not None:
-            self.on_record(record)
+            for record in records:
+                self.on_record(record)

@@ -78,7 +78,7 @@ def build_key(kernel: Kernel, machine: Machine, cmdline: str) -> tuple[str, dict
     parts = {
         "schema": SCHEMA,
         # descriptors have no meaning here; the words around them do
-        "argv": build_argv(machine, Ends(0, 0, 0, 0), "ram"),
+        "argv": build_argv(machine, Ends(0, 0, 0, 0, 0), "ram"),
         "qemu": file_identity(machine.qemu.path),
         "command_line": build_command_line(machine, cmdline),
         "agent": agent_key(),

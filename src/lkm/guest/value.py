@@ -16,8 +16,45 @@ class End(StrEnum):
 
     PANIC = "panic"  # the kernel said so
     HANG = "hang"  # no answer within the time limit
-    POWERED_OFF = "powered-off"  # it switched itself off, or restarted
+    POWERED_OFF = "powered-off"  # it switched itself off, restarted, halted, or its processor gave up
     GUEST_LOST = "guest-lost"  # QEMU ended or was killed
+
+
+class Detail(StrEnum):
+    """In which way a guest ended, as far as that is certain."""
+
+    NONE = ""
+    # of a hang
+    LOOPING = "looping"  # it runs without end, and can be interrupted
+    INTERRUPTS_OFF = "interrupts-off"  # it runs without end, or halted, with interrupts off
+    LOCK = "lock"  # it waits for a lock
+    ASLEEP = "asleep"  # it sleeps, and nothing woke it
+    FLOOD = "flood"  # it prints without end
+    # of a panic
+    OOPS = "oops"  # an oops that the kernel could not survive: in an interrupt, or panic_on_oops
+    OUT_OF_MEMORY = "out-of-memory"
+    # of a machine that is off
+    OFF = "off"  # it was switched off
+    RESTARTED = "restarted"
+    HALTED = "halted"  # it was halted and left on
+    TRIPLE_FAULT = "triple-fault"  # its processor met a third fault as it handled a fault, and gave up
+    RESET = "reset"  # restarted or triple fault: with KVM nobody can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a guest ended, before it was told to.
+
+    `where`: the code it was in, as the kernel prints it (`hello_init+0x15/0x40 [hello]`), "" where nothing
+    says so.  `context`: what ran it: `init`, `exit`, `timer`, `tasklet`, `softirq`, `interrupt`, `work`,
+    `thread`, `system call`, or "".  `words`: what the kernel (its panic) or QEMU said of the end.
+    """
+
+    end: End
+    detail: Detail = Detail.NONE
+    where: str = ""
+    context: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +123,25 @@ class LoadedModule:
 class GuestEnded(GuestLostError):  # noqa: N818 - the name says what happened; it is caught as a result
     """The guest ended, or stopped answering, while something was asked of it.
 
-    `end` is how; `records` are its last words: what its console showed and the agent could not report.
+    `ending` is how; `records` are its last words: what its console showed and the agent could not report.
     """
 
-    def __init__(self, end: End, records: tuple[Record, ...] = (), detail: str = "") -> None:
+    def __init__(self, ending: Ending, records: tuple[Record, ...] = ()) -> None:
         what = {
             End.PANIC: "the guest's kernel panicked",
             End.HANG: "the guest stopped answering",
             End.POWERED_OFF: "the guest switched itself off",
             End.GUEST_LOST: "the guest was lost",
-        }[end]
-        super().__init__(f"{what}: {detail}" if detail else what)
-        self.end = end
+        }[ending.end]
+        parts = [what, ending.detail.value, ending.where, ending.words]
+        super().__init__(": ".join(filter(None, parts)))
+        self.ending = ending
         self.records = records
+
+    @property
+    def end(self) -> End:
+        """What sort of end it was."""
+        return self.ending.end
 
 
 class LoadError(LkmError):

@@ -9,6 +9,7 @@ one thread starts all of them and lives as long as we do.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import queue
 import select
@@ -99,12 +100,13 @@ class Vm:
         self._console = os.memfd_create("lkm-console", os.MFD_CLOEXEC)
         self._console_start = 0
         self._errors = os.memfd_create("lkm-qemu", os.MFD_CLOEXEC)
+        self._resets = os.memfd_create("lkm-resets", os.MFD_CLOEXEC)
         self._bell, bell = socket.socketpair()
         ours, monitor = socket.socketpair()
         self.qmp = Qmp(ours)
         self._pidfd = -1
         try:
-            ends = Ends(self.channel.fd, bell.fileno(), monitor.fileno(), self._console)
+            ends = Ends(self.channel.fd, bell.fileno(), monitor.fileno(), self._console, self._resets)
             self._process = self._start([*build_argv(machine, ends, memory), *more], [*_numbers(ends), *fds])
             self._pidfd = os.pidfd_open(self._process.pid)
         except BaseException:
@@ -185,14 +187,32 @@ class Vm:
         if event & (select.POLLHUP | select.POLLERR | select.POLLIN):
             self._poll.unregister(self._bell)  # QEMU is about to end; the pidfd tells when
 
-    def console(self) -> bytes:
-        """All the serial console showed."""
-        size = os.fstat(self._console).st_size
-        return os.pread(self._console, size - self._console_start, self._console_start)
+    @property
+    def console_size(self) -> int:
+        """Bytes that the serial console showed."""
+        return os.fstat(self._console).st_size - self._console_start
+
+    def console(self, start: int = 0, end: int | None = None) -> bytes:
+        """What the serial console showed from byte `start` on, to `end`; zeros where it was let go."""
+        end = self.console_size if end is None else end
+        return os.pread(self._console, max(end - start, 0), self._console_start + start)
+
+    def let_go_of_console(self, end: int) -> None:
+        """Gives back the memory of what was shown before byte `end`."""
+        length = (self._console_start + end) // mmap.PAGESIZE * mmap.PAGESIZE
+        if length:
+            with mmap.mmap(self._console, length) as shown:
+                shown.madvise(mmap.MADV_REMOVE)
 
     def forget_console(self) -> None:
         """From now on the console begins here."""
         self._console_start = os.fstat(self._console).st_size
+
+    @property
+    def triple_fault(self) -> bool:
+        """Whether QEMU saw a processor give up (target/i386/tcg/excp_helper.c, check_exception)."""
+        size = os.fstat(self._resets).st_size
+        return b"Triple fault" in os.pread(self._resets, 4096, max(size - 4096, 0))
 
     def errors(self) -> str:
         """What QEMU itself said."""
@@ -229,7 +249,7 @@ class Vm:
 
     def _give_back(self) -> None:
         self.closed = True
-        for fd in (self._console, self._errors, self._pidfd):
+        for fd in (self._console, self._errors, self._resets, self._pidfd):
             if fd >= 0:
                 os.close(fd)
         self._bell.close()
@@ -244,4 +264,4 @@ class Vm:
 
 
 def _numbers(ends: Ends) -> list[int]:
-    return [ends.window, ends.bell, ends.monitor, ends.console]
+    return [ends.window, ends.bell, ends.monitor, ends.console, ends.resets]

@@ -9,7 +9,7 @@ from errno import errorcode
 from pathlib import Path
 
 from lkm.errors import LkmError
-from lkm.guest import Step
+from lkm.guest import Detail, End, Ending, Step
 from lkm.kernel import Kernel
 from lkm.klog import Record
 from lkm.verdict import Situation, Verdict, check_module, read_ground, read_neighbours
@@ -17,9 +17,6 @@ from lkm.verdict import Situation, Verdict, check_module, read_ground, read_neig
 _REPORTS = ("BUG: ", "kernel BUG at ", "divide error: ", "general protection fault", "invalid opcode: ")
 _PLACE = re.compile(r"\bRIP: [0-9a-f]{4}:(\S+\+0x\S+(?: \[\w+\])?)")
 _MOST_CAUSES = 3
-# arch/x86/kernel/nmi.c, unknown_nmi_error; see guest.ending
-_ASKED = "NMI received for unknown reason"
-_FRAME = re.compile(r"(?:^|\s)(?!\?)([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+ \[\w+\])")
 
 
 def explain_load(
@@ -73,11 +70,28 @@ def explain_oops(records: Sequence[Record]) -> str:
     return f"{what}, in {where}" if where else what
 
 
-def explain_hang(records: Sequence[Record], timeout: float) -> str:
-    """Where a guest was that did not answer for `timeout` seconds, from what it was made to say."""
-    asked = any(_ASKED in record.text for record in records)
-    lines = [line for record in records for line in record.text.splitlines()]
-    where = next((match[1] for line in lines if (match := _FRAME.search(line))), "")
-    place = f", in {where}" if where else ""
-    own = "; the panic above is only how lkm had it say where (an NMI)" if asked else ""
-    return f"no answer within {timeout:g} s{place}{own}; --timeout gives it longer"
+# What to look for, by the way in which a guest ended.
+_ADVICE = {
+    Detail.LOOPING: "what should end its loop?",
+    Detail.INTERRUPTS_OFF: "what should turn the interrupts on again (local_irq_restore, spin_unlock_irq)?",
+    Detail.LOCK: "who holds that lock? A --kernel with CONFIG_PROVE_LOCKING names it",
+    Detail.ASLEEP: "who should wake it?",
+    Detail.FLOOD: "pr_info_ratelimited() prints less",
+    Detail.OUT_OF_MEMORY: "free what it takes; --memory 1024 gives the guest more",
+    Detail.OOPS: "a kernel survives no bug in an interrupt, or with panic_on_oops; the log says where",
+    Detail.TRIPLE_FAULT: "look for what changes the interrupt table, page tables or the stack pointer; "
+    "lkm run --gdb goes there step by step",
+    Detail.RESTARTED: "look for kernel_restart(), emergency_restart() and writes to port 0x64",
+    Detail.OFF: "look for kernel_power_off() and orderly_poweroff()",
+    Detail.HALTED: "look for kernel_halt()",
+}
+
+
+def explain_ending(ending: Ending, timeout: float) -> str:
+    """What to look at, and to type next, after a guest that ended so; `timeout` in seconds is what it had."""
+    parts = [_ADVICE.get(ending.detail, "")]
+    if ending.end is End.HANG:
+        parts.append(f"--timeout {max(timeout * 4, 1):g} where it only needs longer than {timeout:g} s")
+        if ending.words:
+            parts.append(ending.words)
+    return "; ".join(filter(None, parts))

@@ -13,12 +13,13 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
-from lkm.guest import End, ExecResult, Guest, GuestEnded, Step
+from lkm.guest import End, Ending, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
 from lkm.kernel.find import given_kernel
 from lkm.klog import Record
+from lkm.klog.kept import KeptRecords
 
 if TYPE_CHECKING:
     from lkm.guest import Standby
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lkm.job.order import LoadPlan
     from lkm.kbuild import Built
 
+_AFTERWARDS = 0.5  # seconds to unload in, after a command that took all the time there was
 _END_OUTCOME = {
     End.PANIC: Outcome.PANIC,
     End.HANG: Outcome.HANG,
@@ -73,7 +75,8 @@ class _Run:
         self.began = time.monotonic()
         self.built: list[Built] = []
         self.modules: list[ModuleResult] = []
-        self.records: list[Record] = []
+        self.records = KeptRecords()
+        self.ending: Ending | None = None
         self.executed: ExecResult | None = None
         self.accelerator = ""
         self.timing = Timing()
@@ -124,11 +127,11 @@ class _Run:
         try:
             outcome = self._in_guest(guest, plan, words)
         except GuestEnded as error:
+            self.ending = error.ending
             outcome = _END_OUTCOME[error.end]
-            if outcome is Outcome.HANG:
-                from lkm.job.explain import explain_hang
+            from lkm.job.explain import explain_ending
 
-                self.hint = explain_hang(self.records, self.job.timeout)
+            self.hint = explain_ending(error.ending, self.job.timeout)
         return self._result(outcome)
 
     def _in_guest(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
@@ -138,6 +141,7 @@ class _Run:
         if self.boot is not None:
             self.boot.join()
         with guest:
+            guest.limit(self.job.timeout)
             self.accelerator = guest.accelerator
             self._took(start=began)
             outcome = self._load(guest, plan, words)
@@ -149,7 +153,7 @@ class _Run:
             if guest.oopsed:
                 from lkm.job.explain import explain_oops
 
-                self.hint = explain_oops(self.records)
+                self.hint = explain_oops(self.records.since())
                 return Outcome.OOPS
             return outcome
 
@@ -210,9 +214,12 @@ class _Run:
             except OutOfTimeError as error:
                 self.executed = ExecResult(124, b"", b"", self.job.timeout)  # the status of timeout(1)
                 self.hint = f"{error.message}; --timeout gives it longer"
+                guest.limit(_AFTERWARDS)
             self.listener.executed(self.executed)
         if self.job.session is not None:
+            guest.limit(None)  # a person's time does not count
             self.job.session(guest)
+            guest.limit(self.job.timeout)
         return Outcome.EXEC_FAILED if self.executed and self.executed.status else Outcome.OK
 
     def _unload(self, guest: Guest) -> Outcome:
@@ -242,7 +249,7 @@ class _Run:
         self.timing = replace(self.timing, **{name: now - start for name, start in began.items()})
 
     def _on_record(self, record: Record) -> None:
-        self.records.append(record)
+        self.records.add(record)
         self.listener.record(record)
 
     def _result(self, outcome: Outcome) -> RunResult:
@@ -252,7 +259,9 @@ class _Run:
             accelerator=self.accelerator,
             modules=tuple(self.modules),
             exec=self.executed,
-            log=tuple(self.records),
+            log=self.records.since(),
+            left_out=self.records.left_out,
+            ending=self.ending,
             timing=replace(self.timing, total=time.monotonic() - self.began),
             built=tuple(self.built),
             hint=self.hint,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lkm.guest import ExecResult, Guest, Step
+from lkm.guest import Ending, ExecResult, Guest, Step
 from lkm.klog import Record
 
 if TYPE_CHECKING:
@@ -86,7 +86,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run came to; `log` holds only what this run caused, in order."""
+    """What a run came to; `log` holds only what this run caused, in order.
+
+    `left_out`: records missing from the middle of `log`, where there was a flood of them.  `ending`: how
+    the guest ended, None where it was still there at the end of the run.
+    """
 
     outcome: Outcome
     kernel: Kernel
@@ -97,6 +101,8 @@ class RunResult:
     timing: Timing
     built: tuple[Built, ...] = ()
     hint: str = ""
+    ending: Ending | None = None
+    left_out: int = 0
 
     @property
     def ok(self) -> bool:

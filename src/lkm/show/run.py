@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lkm.guest import Step
+from lkm.guest import Detail, Ending, Step
 from lkm.job import ModuleResult, Outcome, RunResult
 
 # Version of the JSON that `lkm run --json` prints; documented in docs/json.md.
@@ -21,6 +21,31 @@ _SENTENCE = {
     Outcome.HANG: "no answer within the time limit",
     Outcome.POWERED_OFF: "the machine was powered off or reset",
     Outcome.GUEST_LOST: "the guest ended by itself",
+}
+_DETAILS = {
+    Detail.LOOPING: "it runs without end",
+    Detail.INTERRUPTS_OFF: "it runs without end, with interrupts off",
+    Detail.LOCK: "it waits for a lock that nobody gives back",
+    Detail.ASLEEP: "it sleeps and nothing wakes it",
+    Detail.FLOOD: "it prints without end",
+    Detail.OOPS: "the kernel met a bug where it cannot go on",
+    Detail.OUT_OF_MEMORY: "the kernel ran out of memory",
+    Detail.OFF: "the machine was switched off",
+    Detail.RESTARTED: "the machine was restarted",
+    Detail.HALTED: "the machine was halted",
+    Detail.TRIPLE_FAULT: "the processor gave up (triple fault): a fault while it handled a fault",
+    Detail.RESET: "the machine was restarted, or its processor gave up (triple fault)",
+}
+_CONTEXTS = {
+    "init": "in the init function",
+    "exit": "in the exit function",
+    "timer": "in a timer",
+    "tasklet": "in a tasklet",
+    "softirq": "in a soft interrupt",
+    "interrupt": "in an interrupt handler",
+    "work": "in a work item",
+    "thread": "in a kernel thread",
+    "system call": "in a system call",
 }
 
 
@@ -58,7 +83,18 @@ def run_json(result: RunResult) -> dict[str, Any]:
             for built in result.built
             for one in built.diagnostics
         ],
+        "left_out": result.left_out,
+        "ending": None if result.ending is None else _ending_json(result.ending),
         "hint": result.hint,
+    }
+
+
+def _ending_json(ending: Ending) -> dict[str, str]:
+    return {
+        "detail": ending.detail.value,
+        "where": ending.where,
+        "context": ending.context,
+        "words": ending.words,
     }
 
 
@@ -85,7 +121,21 @@ def outcome_line(result: RunResult) -> str:
         parts += [f"unloaded in {_milliseconds(timing.unload)}"] if timing.unload else []
         parts += [f"all in {timing.total:.2f} s"]
         return f"{result.outcome}: {', '.join(parts)} ({where})"
-    return f"{result.outcome}: {_SENTENCE[result.outcome]}{_reason(result)} ({where})"
+    sentence = _SENTENCE[result.outcome] if result.ending is None else _ending_sentence(result)
+    return f"{result.outcome}: {sentence}{_reason(result)} ({where})"
+
+
+def _ending_sentence(result: RunResult) -> str:
+    """What happened to the guest, in what, where, and the kernel's own word on it."""
+    ending = result.ending
+    assert ending is not None
+    parts = [_DETAILS.get(ending.detail, _SENTENCE[result.outcome])]
+    if ending.context:
+        parts[0] += f" {_CONTEXTS[ending.context]}"
+    if ending.where:
+        parts.append(f"at {ending.where}")
+    text = ", ".join(parts)
+    return f"{text}: {ending.words}" if ending.words and result.outcome is not Outcome.HANG else text
 
 
 def _reason(result: RunResult) -> str:

@@ -74,7 +74,8 @@ u32 channel_generation(void);                /* changes when a saved guest wakes
 const struct timespec *channel_time(void);
 u8 *channel_seed(u32 *size);
 u32 channel_signal(void);                    /* signal the host wants sent to the command, or 0 */
-#define SIGNAL_WHERE 255                     /* none of those: say where the worker waits */
+#define SIGNAL_WHERE 255                     /* none of those: say where the call waits */
+#define SIGNAL_WHERE_ALL 254                 /* the same, each processor too */
 
 /* --- load.c ---------------------------------------------------------------------------------- */
 
@@ -92,6 +93,8 @@ void get_file(const u8 *body, u32 size);
 void list_directory(const u8 *body, u32 size);
 void list_parameters(const u8 *body, u32 size);
 int make_parents(char *path);
+typedef void entry_handler(const char *directory, const char *name);
+long each_entry(const char *directory, entry_handler *handle);
 
 /* --- command.c ------------------------------------------------------------------------------- */
 
@@ -106,7 +109,11 @@ void command_rest(i64 nanoseconds);
 
 void write_file(const char *path, const char *text);
 int log_drain(void); /* sends what the kernel logged; 1 where there was something */
-void say_stack(long pid);
+void complain(const char *text);
+
+/* --- where.c --------------------------------------------------------------------------------- */
+
+void say_where(long pid, int processors); /* of that process, or 0, and of those that hold it up */
 
 /* --- system calls and memory ----------------------------------------------------------------- */
 

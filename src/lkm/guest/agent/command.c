@@ -248,10 +248,12 @@ int command_serve(void)
 	i32 status;
 	long pid;
 
+	if (number == SIGNAL_WHERE || number == SIGNAL_WHERE_ALL)
+		say_where(command.pid, number == SIGNAL_WHERE_ALL);
+	else if (number && command.pid) /* the session it leads, so what it started ends too */
+		sys2(SYS_kill, -command.pid, number);
 	if (!command.pid)
 		return 0;
-	if (number && number != SIGNAL_WHERE) /* the session it leads, so what it started ends too */
-		sys2(SYS_kill, -command.pid, number);
 	while ((pid = sys4(SYS_wait4, -1, &status, 1 /* WNOHANG */, 0)) > 0) {
 		if (pid == command.pid) {
 			command.ended = 1;

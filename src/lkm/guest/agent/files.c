@@ -83,9 +83,7 @@ void get_file(const u8 *body, u32 size)
 	say_done(got, 0);
 }
 
-typedef void entry_handler(const char *directory, const char *name);
-
-static long each_entry(const char *directory, entry_handler *handle)
+long each_entry(const char *directory, entry_handler *handle)
 {
 	static u8 entries[8192];
 	long fd = sys2(SYS_open, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), got;

@@ -32,6 +32,7 @@ static void wake(volatile u32 *word)
 
 static void work(void)
 {
+	sys2(SYS_prctl, 15 /* PR_SET_NAME */, "lkm"); /* what reports call it; pid 1 is "init" */
 	for (;;) {
 		u64 start;
 		u32 seen;
@@ -68,6 +69,7 @@ i64 do_job(long call, long a, long b, long c)
 {
 	u64 start = now();
 	i64 patience = 60000000;
+	u32 number;
 
 	job.call = call;
 	job.a = a;
@@ -84,8 +86,9 @@ i64 do_job(long call, long a, long b, long c)
 			break;
 		if (log_drain())
 			ring();
-		if (channel_signal() == SIGNAL_WHERE)
-			say_stack(worker);
+		number = channel_signal();
+		if (number == SIGNAL_WHERE || number == SIGNAL_WHERE_ALL)
+			say_where(worker, number == SIGNAL_WHERE_ALL);
 		if (sys4(SYS_wait4, worker, 0, 1 /* WNOHANG */, 0) == worker) {
 			worker_start();
 			job.status = KILLED;

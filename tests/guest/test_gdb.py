@@ -16,6 +16,7 @@ import pytest
 
 from lkm.guest.gdb.debugger import Waiting
 from lkm.job import Job, Listener, Outcome, RunResult, run
+from lkm.kbuild import build
 from lkm.kernel import Kernel
 
 pytestmark = [
@@ -23,6 +24,15 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not on this machine"),
 ]
 JOB = Job(gdb=True, timeout=60)
+MODULES = Path(__file__).parent / "debugged"
+
+
+@pytest.fixture(scope="session")
+def debugged(kernel: Kernel) -> Callable[[str], Path]:
+    """A built module of `debugged/`, by name."""
+    built = build(MODULES, kernel=kernel)
+    assert built.ok, built.diagnostics
+    return {path.stem: path for path in built.modules}.__getitem__
 
 
 class Gdb(Listener):
@@ -188,16 +198,16 @@ def test_a_gdb_that_is_killed_leaves_a_guest_that_goes_on(kernel: Kernel, hello:
     assert result.log[-1].text == "Goodbye, cruel world"
 
 
-def test_the_limit_counts_from_when_gdb_left(kernel: Kernel, module: Callable[[str], Path]) -> None:
-    commands = ["shell sleep 4", "detach"]
-    result, said, _ = debug(kernel, module("loops"), *commands, job=replace(JOB, timeout=3))
+def test_the_limit_counts_from_when_gdb_left(kernel: Kernel, debugged: Callable[[str], Path]) -> None:
+    commands = ["shell sleep 3", "detach"]
+    result, said, _ = debug(kernel, debugged("stuck"), *commands, job=replace(JOB, timeout=2))
     assert "detached" in said
     assert result.outcome is Outcome.HANG
-    assert "loops: begins" in [record.text for record in result.log]
+    assert "stuck: begins" in [record.text for record in result.log]
 
 
 def test_gdb_sees_where_a_module_hangs_and_may_come_back(
-    kernel: Kernel, module: Callable[[str], Path]
+    kernel: Kernel, debugged: Callable[[str], Path]
 ) -> None:
     class Twice(Gdb):
         def waiting(self, waiting: Waiting) -> None:
@@ -209,14 +219,14 @@ def test_gdb_sees_where_a_module_hangs_and_may_come_back(
             self.start(waiting.command)
 
     gdb = Twice(["continue", "detach"])
-    result = run(module("loops"), kernel=kernel, job=JOB, listener=gdb)
-    assert "loops_init" in frames(gdb.said)
+    result = run(debugged("stuck"), kernel=kernel, job=JOB, listener=gdb)
+    assert "stuck_init" in frames(gdb.said)
     assert result.outcome is Outcome.OK
 
 
-def test_a_panic_ends_the_run_and_gdb_hears_of_it(kernel: Kernel, module: Callable[[str], Path]) -> None:
-    result, said, _ = debug(kernel, module("panics"), "continue", "continue")
-    assert "panics_init" in said
+def test_a_panic_ends_the_run_and_gdb_hears_of_it(kernel: Kernel, debugged: Callable[[str], Path]) -> None:
+    result, said, _ = debug(kernel, debugged("over"), "continue", "continue")
+    assert "over_init" in said
     assert "exited" in said or "closed" in said
     assert result.outcome is Outcome.PANIC
 

@@ -19,6 +19,12 @@ class Processor:
 
     interrupts: bool
     halted: bool
+    user: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether it could run any process: it waits for one, or runs one."""
+        return self.user or (self.halted and self.interrupts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Stack:
     state: str = ""
 
 
-_REGISTERS = re.compile(r"\bRFL=([0-9a-f]+) .*\bHLT=([01])")
+_REGISTERS = re.compile(r"\bRFL=([0-9a-f]+) .*\bCPL=([0-3]) .*\bHLT=([01])")
 _IF = 0x200  # the interrupt flag of EFLAGS
 # "RIP: 0010:loops_init+0x11/0x1000 [loops]", " do_one_initcall+0x59/0x220", "[<0>] msleep+0x29/0x40".
 # One with a question mark was only found on the stack; 0033 is user space.
@@ -73,7 +79,7 @@ _CONTEXTS = (
 def parse_registers(text: str) -> list[Processor]:
     """`info registers -a` of QEMU's monitor."""
     found = [match for line in text.splitlines() if (match := _REGISTERS.search(line))]
-    return [Processor(bool(int(match[1], 16) & _IF), match[2] == "1") for match in found]
+    return [Processor(bool(int(one[1], 16) & _IF), one[3] == "1", one[2] == "3") for one in found]
 
 
 def parse_stacks(lines: Iterable[str]) -> list[Stack]:

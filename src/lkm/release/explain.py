@@ -133,12 +133,12 @@ def _unknown(what: str, key: str, when: str, keys: Keys | None) -> tuple[str, st
             "which is none of those that kernels are signed with",
             "if you know whose it is: --keyring KEY.asc --signer FINGERPRINT",
         )
-    who = ", ".join(signer.shown for signer in missing)
+    who = ", ".join(signer.name or signer.fingerprint for signer in missing)
     why = f" ({keys.problems[0]})" if keys is not None and keys.problems else ""
     addresses = " ".join(signer.address for signer in missing if signer.address)
     return (
         f"{what} was signed{when} with the key {key}, which is not here; "
-        f"could not be had: the key of {who}{why}",
+        f"of those that kernels are signed with, these are not here either: {who}{why}",
         f"gpg --locate-keys {addresses}, or --keyring KEY.asc" if addresses else "--keyring KEY.asc",
     )
 

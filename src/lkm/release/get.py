@@ -76,9 +76,9 @@ def sources_dir() -> Path:
 
 def find_version(wanted: Wanted, mirror: Mirror, *, progress: Progress | None = None) -> str:
     """The release that `wanted` is now; raises `UsageError` where there is none."""
-    (progress or Silent()).update(f"asking {mirror.name} for its releases")
     if wanted.kind is Kind.EXACT:
         return wanted.text
+    (progress or Silent()).update(f"asking {mirror.name} for its releases")
     if wanted.kind is Kind.SERIES:
         known = list_releases(mirror, directory_name(wanted.text))
         newest = choose_newest(known, wanted.text)

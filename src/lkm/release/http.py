@@ -42,12 +42,14 @@ class _BreakError(Exception):
     """Something that may go better the next time.
 
     `wait`: as long as the server asked, in seconds.  `went_on`: it had come further than the time before.
+    `hint`: should it never go better.
     """
 
-    def __init__(self, message: str, wait: float = 0.0) -> None:
+    def __init__(self, message: str, wait: float = 0.0, hint: str = "") -> None:
         super().__init__(message)
         self.wait = wait
         self.went_on = False
+        self.hint = hint or "the same command goes on where it broke off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class Part:
     size: int
 
 
-def read_url(url: str, *, limit: int, pause: Callable[[float], None] = time.sleep) -> bytes:
+def read_url(
+    url: str, *, limit: int, attempts: int = ATTEMPTS, pause: Callable[[float], None] = time.sleep
+) -> bytes:
     """A small file; raises `NotThereError`, or `MissingError` where it cannot be had or is over `limit`."""
     process.trace(("GET", url))
     with _pool(url) as pool:
-        data: bytes = _with_retries(lambda: _read_once(pool, url, limit), url, pause)
+        data: bytes = _with_retries(lambda: _read_once(pool, url, limit), url, pause, attempts)
         return data
 
 
@@ -110,7 +114,7 @@ def fetch_url(
             raise
 
     with _pool(url) as pool, writing(path.parent):
-        _with_retries(once, url, pause)
+        _with_retries(once, url, pause, ATTEMPTS)
         part.replace(path)
         _notes(part).unlink(missing_ok=True)
 
@@ -205,16 +209,15 @@ def _write_part(part: Path, known: Part) -> None:
 _HINT = "try again later, or another place: --mirror URL"
 
 
-def _with_retries(once: Callable[[], Any], url: str, pause: Callable[[float], None]) -> Any:
+def _with_retries(once: Callable[[], Any], url: str, pause: Callable[[float], None], attempts: int) -> Any:
     failed = 0
     while True:
         try:
             return once()
         except _BreakError as error:
             failed = 1 if error.went_on else failed + 1
-            if failed >= ATTEMPTS:
-                message = f"{url}: {error}, {ATTEMPTS} times in a row"
-                raise MissingError(message, hint="the same command goes on where it broke off") from None
+            if failed >= attempts:
+                raise MissingError(f"{url}: {error}, {attempts} times in a row", hint=error.hint) from None
             pause(max(FIRST_PAUSE * 2 ** (failed - 1), min(error.wait, 60.0)))
 
 
@@ -258,7 +261,8 @@ def _open(pool: PoolManager, url: str, headers: dict[str, str]) -> tuple[BaseHTT
         except exceptions.LocationValueError as error:
             raise MissingError(f"{url}: {_said(error)}") from None
         except exceptions.HTTPError as error:
-            raise _BreakError(f"cannot be reached: {_said(error)}") from None
+            hint = "check the network; or another place: --mirror URL|DIR"
+            raise _BreakError(f"cannot be reached: {_said(error)}", hint=hint) from None
         status = response.status
         if status in (301, 302, 303, 307, 308):
             response.close()

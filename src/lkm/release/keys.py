@@ -141,11 +141,9 @@ def _ask_wkd(signers: Sequence[Signer], problems: list[str], progress: Progress)
         said = ""
         for url in build_urls(signer.address):
             try:
-                keys = parse_keys(read_url(url, limit=KEYS_LIMIT, pause=_brief_pause))
+                keys = parse_keys(read_url(url, limit=KEYS_LIMIT, attempts=2, pause=_brief_pause))
             except LkmError as error:
-                said = (
-                    error.message if isinstance(error, BadInputError) is False else f"{url}: {error.message}"
-                )
+                said = f"{url}: {error.message}" if isinstance(error, BadInputError) else error.message
                 continue
             if fitting := _pick(keys, [signer]):
                 found += fitting.values()

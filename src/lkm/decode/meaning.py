@@ -223,6 +223,8 @@ def _stopped_itself(evidence: Evidence) -> Words | None:
     condition = match[2].strip()
     if match[1] in {"BUG", "panic"} or not condition:
         return Words(f"the code stopped itself with {match[1]}()", plain.usually)
+    if said and (match[1] in {"WARN", "WARN_ONCE"} or condition == "1"):
+        return Words(f"the code warned{said}", "what makes it say so, on that line")
     verb = "stopped itself" if match[1].endswith("BUG_ON") else "warned"
     return Words(f"the code {verb}: {match[1]}({condition}) was true{said}", "what makes that condition true")
 
@@ -247,7 +249,9 @@ def _memory(evidence: Evidence) -> Words | None:
     """KASAN and KFENCE: what was accessed, where that is in which object, who allocated and freed it."""
     report = evidence.report
     bug = report.details.get("bug", "")
-    found = next((words for name, words in MEMORY_BUGS.items() if name in bug), None)
+    found = next(
+        (MEMORY_BUGS[name] for name in sorted(MEMORY_BUGS, key=len, reverse=True) if name in bug), None
+    )
     if found is None:
         return None
     if "free" in bug and "use" not in bug:
@@ -267,11 +271,18 @@ def _where(report: Report) -> str:
     offset, where = details.get("offset", ""), details.get("where", "")
     if not offset or not where:
         return ""
-    side = {"inside": "into", "to the right": "after", "right": "after"}.get(where, "before")
     what = f"an object of {size} bytes" if size else "an object"
     if "use-after-free" in details.get("bug", ""):
         what += " that was freed already"
-    return f"{offset} bytes {side} {what}"
+    if where == "inside":
+        return (
+            f"in {what}, {offset} bytes from its beginning"
+            if offset != "0"
+            else f"at the beginning of {what}"
+        )
+    if where in {"to the right", "right"}:
+        return f"{offset} bytes after {what}" if offset != "0" else f"right behind {what}"
+    return f"{offset} bytes before {what}"
 
 
 def _history(evidence: Evidence) -> str:
@@ -338,9 +349,30 @@ def _stuck(evidence: Evidence) -> Words | None:
 def _message(evidence: Evidence) -> Words | None:
     """Kinds whose own sentence says the essential."""
     plain = WORDS[evidence.report.kind]
-    said = evidence.report.details.get("message") or evidence.report.details.get("bug", "")
+    report = evidence.report
+    said = report.details.get("message") or report.details.get("bug", "")
     said = said.splitlines()[0] if said else ""
+    if report.kind is Kind.LIST_CORRUPTION or not said:
+        said = _SHOUT.sub("", report.title)
     return Words(f"{plain.means}: {said.rstrip('.')}", plain.usually) if said else None
+
+
+_SHOUT = re.compile(r"^(?:\[ )?(?:WARNING|BUG|INFO): |\s*(?:!|\])*$")
+
+
+def _object(evidence: Evidence) -> Words | None:
+    """Debug objects: what was done to which sort of object in which state."""
+    details = evidence.report.details
+    bug, sort = details.get("bug", ""), details.get("object_type", "")
+    verb, _, state = bug.partition(" ")
+    verbs = {"free": "freed", "init": "set up again", "activate": "started again", "deactivate": "stopped"}
+    if not sort or verb not in verbs:
+        return _message(evidence)
+    still = {"active": "still pending", "inactive": "not in use", "initialized": "set up"}.get(state, state)
+    name = {"timer_list": "timer", "work_struct": "work item", "hrtimer": "high-resolution timer"}.get(
+        sort, sort
+    )
+    return Words(f"a {name} was {verbs[verb]} while it was {still}", WORDS[Kind.OBJECT_MISUSE].usually)
 
 
 def _panic(evidence: Evidence) -> Words | None:
@@ -350,13 +382,18 @@ def _panic(evidence: Evidence) -> Words | None:
         return Words(
             f"the code called panic(): {said}", "a module must not take the kernel down: return an error"
         )
+    if said.startswith("NMI"):
+        return Words(
+            "the machine did not answer, and was asked where it is (an NMI)",
+            "a loop that does not end, with interrupts off, or a lock that nobody gives back",
+        )
     return Words(f"{plain.means}: {said}", plain.usually) if said else None
 
 
 def _named(evidence: Evidence) -> Words | None:
     plain = WORDS[evidence.report.kind]
     name = evidence.report.details.get("name") or evidence.report.details.get("cache", "")
-    return Words(f"{plain.means}: {name}", plain.usually) if name else None
+    return Words(f"{plain.means}: {name.lstrip('/')}", plain.usually) if name else None
 
 
 _SPECIAL: dict[str, Callable[[Evidence], Words | None]] = {
@@ -384,7 +421,9 @@ _SPECIAL: dict[str, Callable[[Evidence], Words | None]] = {
     Kind.REFCOUNT: _message,
     Kind.BUFFER_OVERFLOW: _message,
     Kind.SLAB_CORRUPTION: _message,
-    Kind.OBJECT_MISUSE: _message,
+    Kind.OBJECT_MISUSE: _object,
+    Kind.LOCK_MISUSE: _message,
+    Kind.LOCK_HELD: _message,
     Kind.SYSFS_DUPLICATE: _named,
     Kind.SLAB_LEAK: _named,
 }

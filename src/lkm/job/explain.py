@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from errno import errorcode
 from pathlib import Path
@@ -11,11 +10,8 @@ from pathlib import Path
 from lkm.errors import LkmError
 from lkm.guest import Detail, End, Ending, Step
 from lkm.kernel import Kernel
-from lkm.klog import Record
 from lkm.verdict import Situation, Verdict, check_module, read_ground, read_neighbours
 
-_REPORTS = ("BUG: ", "kernel BUG at ", "divide error: ", "general protection fault", "invalid opcode: ")
-_PLACE = re.compile(r"\bRIP: [0-9a-f]{4}:(\S+\+0x\S+(?: \[\w+\])?)")
 _MOST_CAUSES = 3
 
 
@@ -59,17 +55,8 @@ def explain_verdict(verdict: Verdict) -> str:
     return "; ".join(texts) + more
 
 
-def explain_oops(records: Sequence[Record]) -> str:
-    """What the kernel said went wrong and where, from its report."""
-    what = next((record.text for record in records if record.text.startswith(_REPORTS)), "")
-    where = next((match[1] for record in records if (match := _PLACE.search(record.text))), "")
-    if not what:
-        return (
-            "the call never came back and the kernel reported no bug: the module ended the process (do_exit)"
-        )
-    return f"{what}, in {where}" if where else what
-
-
+# An oops without a report of the kernel's: the thread that called the module ended within it.
+NO_REPORT = "the call never came back and the kernel reported no bug: the module ended the process (do_exit)"
 # What to look for, by the way in which a guest ended.
 _ADVICE = {
     Detail.LOOPING: "what should end its loop?",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
 from lkm.guest import End, Ending, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
+from lkm.job.reports import find_reports
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
 from lkm.kernel.find import given_kernel
@@ -151,9 +152,6 @@ class _Run:
                 outcome = min(outcome, self._unload(guest), key=list(Outcome).index)
             guest.log()  # whatever is still on its way
             if guest.oopsed:
-                from lkm.job.explain import explain_oops
-
-                self.hint = explain_oops(self.records.since())
                 return Outcome.OOPS
             return outcome
 
@@ -253,18 +251,25 @@ class _Run:
         self.listener.record(record)
 
     def _result(self, outcome: Outcome) -> RunResult:
+        log = self.records.since()
+        reports = find_reports(log, modules=[one.path for one in self.modules], kernel=self.kernel)
+        if outcome is Outcome.OOPS:
+            from lkm.job.explain import NO_REPORT
+
+            self.hint = "" if reports else NO_REPORT
         return RunResult(
             outcome=outcome,
             kernel=self.kernel,
             accelerator=self.accelerator,
             modules=tuple(self.modules),
             exec=self.executed,
-            log=self.records.since(),
+            log=log,
             left_out=self.records.left_out,
             ending=self.ending,
             timing=replace(self.timing, total=time.monotonic() - self.began),
             built=tuple(self.built),
             hint=self.hint,
+            reports=reports,
         )
 
 

@@ -13,6 +13,7 @@ from lkm.guest import Ending, ExecResult, Guest, Step
 from lkm.klog import Record
 
 if TYPE_CHECKING:
+    from lkm.decode import Decoded
     from lkm.guest.gdb.debugger import Waiting
     from lkm.kbuild import Built
     from lkm.kernel import Kernel
@@ -89,7 +90,8 @@ class RunResult:
     """What a run came to; `log` holds only what this run caused, in order.
 
     `left_out`: records missing from the middle of `log`, where there was a flood of them.  `ending`: how
-    the guest ended, None where it was still there at the end of the run.
+    the guest ended, None where it was still there at the end of the run.  `reports`: what the kernel
+    reported (an oops, a warning), at its source lines.
     """
 
     outcome: Outcome
@@ -103,6 +105,7 @@ class RunResult:
     hint: str = ""
     ending: Ending | None = None
     left_out: int = 0
+    reports: tuple[Decoded, ...] = ()
 
     @property
     def ok(self) -> bool:

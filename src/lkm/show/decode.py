@@ -150,10 +150,19 @@ def _rows(walk: Walk, *, brief: bool) -> Iterator[tuple[str, str, bool]]:
     """(function, place, whether it is a module's) of each frame that is shown."""
     hidden = unsure = shown = 0
     last = max((index for index, step in enumerate(walk.steps) if step.frame.module), default=-1)
+    before: Step | None = None
+    same = 0
     for index, step in enumerate(walk.steps):
         if not step.frame.reliable:
             unsure += 1
-        elif step.frame.module:
+            continue
+        if before is not None and step.frame.symbol and step.frame == before.frame:
+            same += 1
+            continue
+        if same:
+            yield f"… {same} times more", "", False
+        before, same = step, 0
+        if step.frame.module:
             yield from _step_rows(step)
         elif brief and index > last and shown >= _BRIEF_KERNEL:
             hidden += 1

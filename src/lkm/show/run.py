@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lkm.guest import Detail, Ending, Step
 from lkm.job import ModuleResult, Outcome, RunResult
+
+if TYPE_CHECKING:
+    from lkm.decode import Decoded
 
 # Version of the JSON that `lkm run --json` prints; documented in docs/json.md.
 SCHEMA = 1
@@ -86,7 +89,14 @@ def run_json(result: RunResult) -> dict[str, Any]:
         "left_out": result.left_out,
         "ending": None if result.ending is None else _ending_json(result.ending),
         "hint": result.hint,
+        "reports": _reports_json(result.reports) if result.reports else [],
     }
+
+
+def _reports_json(reports: tuple[Decoded, ...]) -> list[dict[str, Any]]:
+    from lkm.show.decode import decoded_json  # most runs have none
+
+    return [decoded_json(one) for one in reports]
 
 
 def _ending_json(ending: Ending) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lkm.cli import common, kernel_get, kernel_verify
+from lkm.cli import common, kernel_configure, kernel_get, kernel_verify, kernel_why
 from lkm.errors import LkmError
 from lkm.kernel import Kernel, Origin, add_kernel, find_kernel, list_kernels, remove_kernel
 from lkm.kernel.distribution import find_distribution
@@ -22,7 +22,7 @@ from lkm.kernel.toolchain import list_toolchains
 SCHEMA = 1
 
 
-@click.group("kernel", short_help="Kernels: list, show, add, remove.")
+@click.group("kernel", short_help="Kernels, and their sources.")
 def group() -> None:
     """Kernels to boot and to build against: fetched without root, kept in the cache.
 
@@ -34,6 +34,9 @@ def group() -> None:
 
 group.add_command(kernel_get.command)
 group.add_command(kernel_verify.command)
+group.add_command(kernel_configure.command)
+group.add_command(kernel_why.why_command)
+group.add_command(kernel_why.diff_command)
 
 
 @group.command("list", short_help="The kernels on this machine.")

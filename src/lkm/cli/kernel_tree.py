@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Which kernel sources and which build directory the configuring verbs work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm.cli import common
+from lkm.errors import UsageError
+from lkm.kconfig.tree import Tree, find_source, is_tree, read_tree
+
+if TYPE_CHECKING:
+    from lkm.kconfig.index import Index
+
+
+def tree_option(function: common.F) -> common.F:
+    """`--tree DIR`."""
+    return click.option(
+        "--tree", "tree_name", metavar="DIR|VERSION", help="Kernel sources (default: the build directory's)."
+    )(function)
+
+
+def output_option(function: common.F) -> common.F:
+    """`-O DIR`."""
+    return click.option(
+        "-O",
+        "output",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="The build directory (default: here).",
+    )(function)
+
+
+def find_tree(tree_name: str | None, output: Path, words: Mapping[str, str] | None = None) -> Tree:
+    """The sources that are named, else those of the build directory, else those here."""
+    if tree_name is not None:
+        return read_tree(_named(tree_name), words)
+    source = find_source(output)
+    if source is None and is_tree(Path.cwd()):
+        source = Path.cwd()
+    if source is None:
+        raise UsageError(
+            f"{output} is no build directory of a kernel, so that its sources are not known",
+            hint="--tree DIR; lkm kernel get 6.12 fetches sources",
+        )
+    return read_tree(source, words)
+
+
+def _named(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    from lkm.release.get import list_trees
+
+    for place, record in list_trees():
+        if name in (place.name, record.version):
+            return place
+    raise UsageError(
+        f"{name}: no such directory, and no sources of that version here", hint=f"lkm kernel get {name}"
+    )
+
+
+def find_output(output: Path | None, *, configured: bool) -> Path:
+    """The build directory, absolute; `configured`: raises `UsageError` where it has no .config."""
+    place = (output or Path.cwd()).expanduser().absolute()
+    if configured and not (place / ".config").is_file():
+        raise UsageError(
+            f"{place}: no .config there",
+            hint=f"lkm kernel configure -O {place} --tree DIR defconfig",
+        )
+    return place
+
+
+def prompt_of(index: Index | None) -> Callable[[str], str]:
+    """Gives an option's prompt, "" where the sources are not at hand."""
+
+    def prompt(name: str) -> str:
+        symbol = index.find(name) if index is not None else None
+        return symbol.prompt if symbol is not None else ""
+
+    return prompt

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""Making a configuration: where it starts, what is put on top, and what came of it.
+
+The kernel's own `conf` decides each step; what differs from what was asked for is said with the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm.errors import BadInputError, UsageError
+from lkm.kconfig.conf import check_output, list_new, run_target
+from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, parse_config, read_config_text
+from lkm.kconfig.index import Index, Symbol, open_index
+from lkm.kconfig.refusal import Refusal, find_refusals
+from lkm.kconfig.tree import Tree, check_clean
+from lkm.paths import make_dir
+
+# Targets that need a .config to start from, and those after which everything not asked for stays off.
+FROM_CONFIG = (
+    "oldconfig",
+    "olddefconfig",
+    "localmodconfig",
+    "localyesconfig",
+    "mod2yesconfig",
+    "yes2modconfig",
+)
+FROM_NOTHING = ("allnoconfig", "tinyconfig")
+TARGETS = (*FROM_NOTHING, "defconfig", "alldefconfig", "allmodconfig", "allyesconfig", *FROM_CONFIG)
+_ROUNDS = 60
+
+# Asked about a new option: its symbol (None where Kconfig files could not say) and default; gives its value.
+Ask = Callable[[Symbol | None, Setting], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be made.
+
+    `target`: of make, or "" to go on from the .config that is there.  `start`: a configuration to start from.
+    `settings`: what is asked for on top, later ones win.  `modules`: a file of `lsmod`'s lines, for
+    localmodconfig.  `answers`: for options that are new to the configuration.  `ask`: asked about those.
+    """
+
+    target: str = ""
+    start: Path | None = None
+    settings: Sequence[Setting] = ()
+    modules: Path | None = None
+    answers: Sequence[Setting] = ()
+    ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One option that was asked for with two values; the later holds."""
+
+    first: Setting
+    then: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A configuration that was made.
+
+    `path`: the .config.  `settings`: what was asked for, each once.  `refusals`: what did not come about.
+    `changes`: from before the settings to after, and for a target alone from the .config that was there.
+    `dragged`: those changes that were not asked for.  `forgotten`: options of the start this tree has not.
+    `unused`: answers that were not needed.  `said`: what localmodconfig found no option for.
+    """
+
+    path: Path
+    version: str
+    arch: str
+    steps: tuple[str, ...]
+    options: int
+    settings: tuple[Setting, ...]
+    conflicts: tuple[Conflict, ...]
+    refusals: tuple[Refusal, ...]
+    changes: tuple[Change, ...]
+    dragged: tuple[Change, ...]
+    forgotten: tuple[str, ...]
+    unused: tuple[Setting, ...]
+    said: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that was asked for came about."""
+        return not self.refusals
+
+
+def configure(tree: Tree, output: Path, request: Request) -> Configured:
+    """Makes OUTPUT/.config; on an error the one that was there stays.
+
+    Raises `UsageError` for a target that needs a configuration where there is none, `BadInputError` where
+    make or conf refuses.
+    """
+    check_clean(tree)
+    check_output(output)
+    config = make_dir(output) / ".config"
+    start = read_config_text(request.start) if request.start is not None else None
+    steps: list[str] = []
+    with _kept(config):
+        before = _read(config)
+        if start is not None:
+            config.write_text(start, encoding="utf-8")
+        said = _run_base(tree, output, request, before if start is None else parse_config(start), steps)
+        index = open_index(tree)
+        new, unused = _answer(tree, output, index, request, steps)
+        settings, conflicts = merge_settings([*new, *request.settings])
+        base = _read(config) or {}
+        if request.settings:
+            apply_settings(tree, output, index, settings.values(), target=request.target, steps=steps)
+        elif not request.target or new:
+            steps.append(run_target(tree, output, "olddefconfig").command)
+        after = _read(config) or {}
+        if not after:
+            raise BadInputError(f"no configuration came of it: {config}")
+    changes = compare(base if request.settings else before or {}, after)
+    known = set(index.names()) if start is not None else set()
+    return Configured(
+        path=config,
+        version=tree.version,
+        arch=tree.arch,
+        steps=tuple(steps),
+        options=sum(value != "n" for value in after.values()),
+        settings=tuple(settings.values()),
+        conflicts=tuple(conflicts),
+        refusals=tuple(find_refusals(index, settings, after)),
+        changes=tuple(changes) if before is not None or request.settings else (),
+        dragged=tuple(one for one in changes if one.name not in settings) if request.settings else (),
+        forgotten=tuple(
+            name for name, value in parse_config(start or "").items() if value != "n" and name not in known
+        ),
+        unused=tuple(unused),
+        said=tuple(said),
+    )
+
+
+@contextlib.contextmanager
+def _kept(config: Path) -> Iterator[None]:
+    """Puts the .config that was there back where the block fails."""
+    old = config.read_bytes() if config.exists() else None
+    try:
+        yield
+    except BaseException:
+        if old is not None:
+            config.write_bytes(old)
+        else:
+            config.unlink(missing_ok=True)
+        raise
+
+
+def _read(config: Path) -> dict[str, str] | None:
+    return parse_config(config.read_text(encoding="utf-8", errors="replace")) if config.exists() else None
+
+
+def _run_base(
+    tree: Tree, output: Path, request: Request, there: Mapping[str, str] | None, steps: list[str]
+) -> list[str]:
+    """Runs the target; what it found nothing for."""
+    target = request.target
+    if (not target or target in FROM_CONFIG) and there is None:
+        # Kbuild would go and take this machine's own configuration, without a word.
+        raise UsageError(
+            f"{output}: there is no .config to go on from",
+            hint="--from running, --from debian:6.12, --from FILE, or a target: defconfig",
+        )
+    if target in ("", "oldconfig"):
+        return []
+    settings = {"LSMOD": str(request.modules.absolute())} if request.modules is not None else {}
+    result = run_target(tree, output, target, settings=settings)
+    steps.append(result.command)
+    lines = (result.stderr + result.stdout).splitlines()
+    return [line.strip() for line in lines if line.rstrip().endswith(("not found!!", "did not have configs"))]
+
+
+def _answer(
+    tree: Tree, output: Path, index: Index, request: Request, steps: list[str]
+) -> tuple[list[Setting], list[Setting]]:
+    """Answers the questions of oldconfig: what was set by it, and the answers no question was asked for."""
+    if request.target != "oldconfig":
+        return [], list(request.answers)
+    config = output / ".config"
+    given = {one.name: one for one in request.answers}
+    taken: dict[str, Setting] = {}
+    for _ in range(_ROUNDS):
+        new = {name: value for name, value in list_new(tree, output).items() if name not in taken}
+        if not new:
+            break
+        for name, default in new.items():
+            setting = given.pop(name, None)
+            if setting is None and request.ask is not None:
+                value = request.ask(index.find(name), Setting(name, default, "default"))
+                setting = Setting(name, value, "answered")
+            taken[name] = setting or Setting(name, default, "default")
+            with config.open("a", encoding="utf-8") as file:
+                file.write(_line(index, taken[name]))
+            if request.ask is not None:
+                break  # the next question may be another now
+    steps.append(run_target(tree, output, "olddefconfig").command)
+    return [one for one in taken.values() if one.where != "default"], list(given.values())
+
+
+def apply_settings(
+    tree: Tree,
+    output: Path,
+    index: Index,
+    settings: Iterable[Setting],
+    *,
+    target: str,
+    steps: list[str],
+) -> None:
+    """Has conf take `settings` into OUTPUT/.config; after allnoconfig the rest stays off."""
+    config = output / ".config"
+    lines = "".join(_line(index, one) for one in settings)
+    text = config.read_text(encoding="utf-8", errors="replace") + "\n" + lines
+    if target in FROM_NOTHING:
+        wanted = output / ".lkm.config"
+        wanted.write_text(text, encoding="utf-8")
+        all_config = {"KCONFIG_ALLCONFIG": str(wanted)}
+        steps.append(run_target(tree, output, "allnoconfig", settings=all_config).command)
+        wanted.unlink(missing_ok=True)
+    else:
+        config.write_text(text, encoding="utf-8")
+        steps.append(run_target(tree, output, "olddefconfig").command)
+
+
+def _line(index: Index, setting: Setting) -> str:
+    symbol = index.find(setting.name)
+    return format_setting(setting.name, setting.value, kind=symbol.kind if symbol is not None else "")
+
+
+def merge_settings(settings: Sequence[Setting]) -> tuple[dict[str, Setting], list[Conflict]]:
+    """Each option once, the later value; and those that were asked for with two."""
+    merged: dict[str, Setting] = {}
+    conflicts = []
+    for setting in settings:
+        earlier = merged.get(setting.name)
+        if earlier is not None and earlier.value != setting.value:
+            conflicts.append(Conflict(earlier, setting))
+        merged[setting.name] = setting
+    return merged, conflicts

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""A kernel tree's Kconfig files read by kconfiglib, in a process of its own.
+
+Of its own, because kconfiglib reads the environment and the working directory, and keeps 100 MB.  It is used
+for what it knows of symbols alone; which value a symbol gets, `conf` decides.  OUT gets two files: OUT.db,
+a row a symbol, and OUT.flat (see `lkm.kconfig.translate`).
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import re
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+from lkm.kconfig.shells import Shells
+from lkm.kconfig.translate import Lines, open_lines
+
+# kconfiglib's names of operators, and Kconfig's own signs.
+_OPERATORS = {
+    "AND": "&&", "OR": "||", "NOT": "!", "EQUAL": "=", "UNEQUAL": "!=",
+    "LESS": "<", "LESS_EQUAL": "<=", "GREATER": ">", "GREATER_EQUAL": ">=",
+}  # fmt: skip
+_NUMBER = re.compile(r"-?\d+|0[xX][0-9a-fA-F]+")
+_VALUE = re.compile(r"\s*(?:default|def_bool|def_tristate|depends|select|imply|visible|if|range)\b")
+
+
+def main() -> int:
+    """Reads `Kconfig` below `$srctree` and writes OUT.db and OUT.flat: status 0; else 1, and a line."""
+    gc.disable()  # nothing here is garbage before the end, and looking for it takes a third of the time
+    out = Path(sys.argv[1])
+    try:
+        import kconfiglib  # type: ignore[import-untyped]
+    except ImportError:
+        sys.stderr.write("kconfiglib is not installed\n")
+        return 1
+    # Only used when values are computed or set, and half a second.
+    kconfiglib._check_dep_loop_sym = lambda *_: None
+    shells = Shells()
+    fail = kconfiglib._error_if_fn
+    kconfiglib._shell_fn = lambda _tree, _name, command: shells.start(command)
+    kconfiglib._error_if_fn = lambda tree, name, condition, text: fail(
+        tree, name, shells.resolve(condition), shells.resolve(text)
+    )
+    kconfiglib._warning_if_fn = lambda *_: ""
+
+    class Tree(kconfiglib.Kconfig):  # type: ignore[misc]
+        """kconfiglib's reader, with each file translated as it is opened."""
+
+        def __init__(self) -> None:
+            self.flat: list[str] = []
+            super().__init__("Kconfig", warn=False)
+
+        def _open(self, filename: str, mode: str) -> Lines | io.StringIO:
+            return open_lines(Path(filename), expand=self.expand, flat=self.flat)
+
+        def expand(self, line: str) -> str:
+            expanded: str = self._expand_whole(line, ())
+            # What a line is about must be known now; what it is worth may come later.
+            return expanded if _VALUE.match(line) else shells.resolve(expanded)
+
+        def _build_dep(self) -> None: ...
+
+        def _add_choice_deps(self) -> None: ...
+
+    try:
+        tree = Tree()
+    except kconfiglib.KconfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    Path(f"{out}.flat").write_text(shells.resolve("".join(tree.flat)), encoding="utf-8")
+    write_index(Path(f"{out}.db"), tree, shells)
+    return 0
+
+
+def write_index(path: Path, tree: Any, shells: Shells) -> None:
+    """Writes what a parsed tree says, one row a symbol, and the files it was read from."""
+    with sqlite3.connect(path) as database:
+        database.execute("pragma journal_mode = off")
+        database.execute("pragma synchronous = off")
+        database.execute("create table symbol (name text primary key, data text) without rowid")
+        database.execute("create table meta (name text primary key, data text)")
+        database.executemany("insert into symbol values (?, ?)", sorted(_rows(tree, shells)))
+        files = {}
+        for name in tree.kconfig_filenames:
+            status = (Path(tree.srctree) / name).stat()
+            files[name] = [status.st_mtime_ns, status.st_size]
+        database.execute("insert into meta values ('files', ?)", (json.dumps(files),))
+
+
+def _rows(tree: Any, shells: Shells) -> list[tuple[str, str]]:
+    import kconfiglib
+
+    codes = {getattr(kconfiglib, name): sign for name, sign in _OPERATORS.items()}
+    known: dict[int, Any] = {}
+    selected: dict[str, list[Any]] = {}
+    implied: dict[str, list[Any]] = {}
+
+    def plain(expression: Any) -> Any:
+        """An expression as JSON has it: a name, ["c", text], or [operator, operands]."""
+        if not isinstance(expression, tuple):
+            if isinstance(expression, kconfiglib.Choice):
+                return ["choice", expression.name or ""]
+            name = shells.resolve(expression.name)
+            # To kconfiglib a number without quotes is a symbol that is not defined.
+            constant = expression.is_constant or name != expression.name or _NUMBER.fullmatch(name)
+            return ["c", name] if constant else name
+        found = known.get(id(expression))
+        if found is None:
+            found = known[id(expression)] = [codes[expression[0]], *map(plain, expression[1:])]
+        return found
+
+    for symbol in tree.unique_defined_syms:
+        for target, condition in symbol.selects:
+            selected.setdefault(target.name, []).append([symbol.name, plain(condition)])
+        for target, condition in symbol.implies:
+            implied.setdefault(target.name, []).append([symbol.name, plain(condition)])
+    rows = []
+    dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+    for symbol in tree.unique_defined_syms:
+        data = {
+            "type": kconfiglib.TYPE_TO_STR[symbol.orig_type],
+            "nodes": [_node(node, plain) for node in symbol.nodes],
+            "depends": plain(symbol.direct_dep),
+            "defaults": [[plain(value), plain(condition)] for value, condition in symbol.defaults],
+            "ranges": [[plain(low), plain(high), plain(condition)] for low, high, condition in symbol.ranges],
+            "selects": [[target.name, plain(condition)] for target, condition in symbol.selects],
+            "implies": [[target.name, plain(condition)] for target, condition in symbol.implies],
+            "selected_by": selected.get(symbol.name, []),
+            "implied_by": implied.get(symbol.name, []),
+            "choice": [one.name for one in symbol.choice.syms] if symbol.choice is not None else [],
+        }
+        rows.append((symbol.name, dump(data)))
+    return rows
+
+
+def _node(node: Any, plain: Any) -> dict[str, Any]:
+    menus, parent = [], node.parent
+    while parent is not None and parent.parent is not None:
+        if parent.prompt is not None:
+            menus.append(parent.prompt[0])
+        parent = parent.parent
+    return {
+        "file": node.filename,
+        "line": node.linenr,
+        "prompt": node.prompt[0] if node.prompt else "",
+        "visible": plain(node.prompt[1]) if node.prompt else ["c", "n"],
+        "help": node.help or "",
+        "menus": menus[::-1],
+    }

@@ -30,7 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "deps": ("deps:command", "What a module needs, and what needs it"),
     "plan": ("plan:command", "What must be loaded or unloaded, in which order"),
     "depmod": ("depmod:command", "Write the modules.* files of a modules directory"),
-    "kernel": ("kernel:group", "Kernels: list, show, add, remove"),
+    "kernel": ("kernel:group", "Kernels: list, show, add, remove; get and verify sources"),
     "decode": ("decode:command", "A kernel's report at its source lines, and what it means"),
     "doctor": ("doctor:command", "What this machine lacks, and the command that mends it"),
 }

@@ -154,6 +154,13 @@ def test_every_module_of_a_run_is_stopped_at_and_named(kernel: Kernel, examples:
     assert result.outcome is Outcome.OK
 
 
+def test_once_gdb_left_later_modules_are_not_stopped_at(kernel: Kernel, examples: Path) -> None:
+    result, said, gdb = debug(kernel, examples / "exports", "continue", "detach")
+    assert "greeter_init" in said
+    assert len(gdb.waits) == 1
+    assert result.outcome is Outcome.OK
+
+
 def test_what_a_module_depends_on_is_known_too(kernel: Kernel, examples: Path) -> None:
     built = run(examples / "exports", kernel=kernel, job=Job(timeout=60))
     visitor = next(module.path for module in built.modules if module.name == "visitor")

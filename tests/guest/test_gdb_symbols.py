@@ -13,8 +13,8 @@ import pytest
 
 from lkm.elf import parse_elf
 from lkm.guest.gdb.orc import build_debug_frame
-from lkm.guest.gdb.symbols import build_symbol_file, make_symbols
-from lkm.kernel import Kernel
+from lkm.guest.gdb.symbols import build_symbol_file, find_own_symbols, make_symbols
+from lkm.kernel import Kernel, Origin
 from lkm.kernel.image import unpack_image
 from lkm.kernel.kallsyms import MapSymbol, read_kallsyms
 
@@ -96,6 +96,28 @@ def test_without_an_image_the_symbols_have_a_section_all_the_same() -> None:
     elf = parse_elf(build_symbol_file(SYMBOLS, None))
     assert [(one.name, one.value) for one in elf.symbols[1:]] == [("_text", BASE), ("inside", BASE + 0x40)]
     assert elf.section(elf.symbols[1].section).name == ".text"
+
+
+@pytest.mark.parametrize("runs", ["this one", "another"])
+def test_an_own_vmlinux_is_taken_where_it_is_what_runs(runs: str, tmp_path: Path) -> None:
+    source = tmp_path / "kernel.c"
+    source.write_text(
+        'const char linux_banner[] = "Linux version 6.1.0 (a@b) #1 SMP";\n'
+        "int do_init_module(void *module) { return 0; }\nvoid _start(void) {}\n"
+    )
+    vmlinux = tmp_path / "vmlinux"
+    flags = ["-g", "-static", "-nostdlib", "-fno-pic", "-no-pie", "-fno-stack-protector"]
+    subprocess.run(["gcc", *flags, "-o", vmlinux, source], check=True)
+    kernel = Kernel("own", "6.1.0", "x86_64", Origin.DIRECTORY, build=tmp_path)
+    memory = b"Linux version 6.1.0 (a@b) #%d SMP" % (1 if runs == "this one" else 2)
+    found = find_own_symbols(kernel, lambda address, size: memory[:size])
+    if runs == "another":
+        assert found is None
+        return
+    assert found is not None
+    assert found.path == vmlinux
+    assert found.lines
+    assert found.loader == parse_elf(vmlinux.read_bytes()).symbols_named("do_init_module")[0].value
 
 
 @needs_readelf

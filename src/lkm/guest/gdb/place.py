@@ -67,8 +67,9 @@ class Place:
         """Gives the sockets, the files and the number back."""
         for listener in self.listeners:
             listener.close()
-        for path in self.directory.iterdir():
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # removed by someone else meanwhile
+            for path in self.directory.iterdir():
+                path.unlink(missing_ok=True)
         os.close(self._lock)
 
 

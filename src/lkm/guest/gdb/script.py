@@ -86,7 +86,7 @@ def build_symbol_commands(
 
     `root`: where a distribution's /usr/src was unpacked.
     """
-    words = ["set architecture i386:x86-64"]
+    words = []
     if (kernel_file.parent / "vmlinux-gdb.py").is_file():  # the kernel's own commands, lx-…
         words.append(f"add-auto-load-safe-path {kernel_file.parent}")
     if root is not None:

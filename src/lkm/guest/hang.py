@@ -46,15 +46,13 @@ class Stack:
 
 _REGISTERS = re.compile(r"\bRFL=([0-9a-f]+) .*\bCPL=([0-3]) .*\bHLT=([01])")
 _IF = 0x200  # the interrupt flag of EFLAGS
-# "RIP: 0010:loops_init+0x11/0x1000 [loops]", " do_one_initcall+0x59/0x220", "[<0>] msleep+0x29/0x40".
+# "RIP: 0010:loops_init+0x11/0x1000 [loops]", " do_one_initcall+0x59/0x220".
 # One with a question mark was only found on the stack; 0033 is user space.
-_FRAME = re.compile(
-    r"^(RIP: 0010:| *(?:\[<[0-9a-f]+>\] )?)((?!\d)[\w.]+)(\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[(\w+)[^]]*\])?$"
-)
+_FRAME = re.compile(r"^(RIP: 0010:| +)((?!\d)[\w.]+)(\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[(\w+)[^]]*\])?$")
 # Before each processor's own: lib/nmi_backtrace.c; the panic's own begins with `CPU: `.
-# Each process's: SysRq w (kernel/sched/core.c, sched_show_task), and the agent's words (agent/where.c).
-_NEXT_STACK = re.compile(r"^(NMI backtrace for cpu |CPU: |Call Trace:|task:|lkm: no answer)")
-_STATE = re.compile(r"^task:.*\bstate:(\w)|, state (\w), is at:$")
+# Each process's: SysRq w (kernel/sched/core.c, sched_show_task), and the agent in its words (agent/where.c).
+_NEXT_STACK = re.compile(r"^(NMI backtrace for cpu |CPU: |Call Trace:|task:)")
+_STATE = re.compile(r"^task:.*\bstate:(\w)")
 
 _LOCKS = re.compile(
     r"^(_raw_(spin|read|write)_lock.*|do_raw_(spin|read|write)_lock|.*queued_(spin|read|write)_lock_slowpath"
@@ -93,7 +91,7 @@ def parse_stacks(lines: Iterable[str]) -> list[Stack]:
     in_nmi = False
     for line in lines:
         if _NEXT_STACK.match(line):
-            state = match[1] or match[2] if (match := _STATE.search(line)) else ""
+            state = match[1] if (match := _STATE.match(line)) else ""
             if line != "Call Trace:":
                 places = []
                 stacks.append((state, places))

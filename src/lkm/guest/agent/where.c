@@ -85,17 +85,39 @@ static int has_module(const char *at)
 	return 0;
 }
 
+/* "[<0>] msleep+0x29/0x40" becomes " msleep+0x29/0x40", as in a trace that the kernel prints */
+static void put_stack(char *to, long pid)
+{
+	static char stack[4096];
+	const char *at = stack;
+
+	read_of(pid, "/stack", stack, sizeof(stack));
+	while (*at) {
+		if (at[0] == '[' && at[1] == '<')
+			while (*at && *at != ' ')
+				at++;
+		while (*at && (*to++ = *at++) != '\n')
+			;
+	}
+	*to = 0;
+}
+
+/* The shape is that of the kernel's own (sched_show_task), so that it is read like them. */
 static void say_process(long pid, const char *stat)
 {
 	char state = state_of(stat);
-	u32 n = put_text(text, "lkm: no answer; process ");
+	u32 n = put_text(text, "lkm: no answer; by /proc/PID/stack:\ntask:");
 
-	for (const char *at = stat; *at && *at != '\n' && !(at[0] == ' ' && at[1] == state && at[-1] == ')'); at++)
-		text[n++] = *at;
-	n += put_text(text + n, ", state ");
+	for (const char *at = stat; *at && *at != '('; at++)
+		stat = at + 2;
+	while (*stat && !(stat[0] == ')' && stat[1] == ' ' && stat[2] == state))
+		text[n++] = *stat++;
+	n += put_text(text + n, " state:");
 	text[n++] = state;
-	n += put_text(text + n, ", is at:\n");
-	n += (u32)read_of(pid, "/stack", text + n, sizeof(text) - n);
+	n += put_text(text + n, " pid:");
+	n += put_number(text + n, pid);
+	n += put_text(text + n, "\nCall Trace:\n");
+	put_stack(text + n, pid);
 	if (pid != waiting && !has_module(text))
 		; /* the kernel's own: of no interest to a person */
 	else if (state == 'D' && sysrq >= 0)
@@ -103,7 +125,7 @@ static void say_process(long pid, const char *stat)
 	else
 		log_lines(text);
 	log_drain();
-	say(SAY_STACK, text, n);
+	say(SAY_STACK, text, length(text));
 }
 
 static int told, running;
@@ -142,8 +164,10 @@ void say_where(long pid, int processors)
 		say_process(pid, stat);
 	}
 	each_entry("/proc", look_at);
-	if (blocked)
+	if (blocked) {
+		complain("lkm: no answer; by SysRq w:");
 		sys3(SYS_write, sysrq, "w", 1);
+	}
 	if (running && processors) /* what runs on another processor has no stack to read */
 		sys3(SYS_write, sysrq, "l", 1);
 	sys1(SYS_close, sysrq);

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import zstandard
 from elf_builder import Name, Piece, build_module
+from klog_logs import read_log
 
 from lkm.elf import BytesSource, parse_elf
 from lkm.kernel.kallsyms import read_kallsyms
 from lkm.kernel.symbols import parse_map
 from lkm.kernel.symvers import parse_symvers, read_image_exports
+from lkm.klog import find_reports, parse_log
 from lkm.modtree.builtin import read_built_in_information
 from lkm.modtree.patch import patch_trie
 from lkm.modtree.probe import parse_softdep, read_probe_config
@@ -114,6 +116,11 @@ def image(data: bytes) -> None:
     read_kallsyms(data)
 
 
+def log(data: bytes) -> None:
+    """A kernel log, and the reports in it."""
+    find_reports(parse_log(data))
+
+
 def _module() -> bytes:
     pointers = [(0, 1, 1, 0), (16, 1, 2, 0), (32, 1, 3, 0), (40, 1, 1, 4), (56, 1, 4, 0), (72, 1, 3, 16)]
     array = struct.pack("<II", 4, 4) + bytes(24)
@@ -190,6 +197,8 @@ TARGETS = {
     "elf": (elf, [MODULE, build_module(bits=32, pieces=[Piece(".text", bytes(9), relocations=[(0, 1, 1, 0)])],
                                        names=[Name("a")], rela=False)]),
     "scan": (scan, [MODULE, _module()]),
+    "log": (log, [read_log(f"made-{name}") for name in
+                  ("arm64-null", "kcsan", "two-at-once", "slub-poison", "kmemleak", "x86-3.16-null")]),
     "trie": (trie, [_TRIE, build_trie([])]),
     "packed": (packed, [gzip.compress(b"abc" * 99), lzma.compress(b"abc" * 99),
                         zstandard.ZstdCompressor(write_checksum=True).compress(b"abc" * 99)]),

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lkm.klog import body
+from lkm.klog.begin import first_characters
 from lkm.klog.frame import parse_frame, parse_place
 from lkm.klog.kinds import Start
-from lkm.klog.registers import is_kernel_segment, parse_code, parse_registers
+from lkm.klog.registers import is_kernel_segment, is_register_line, parse_code, parse_registers
 from lkm.klog.report import Code, Frame, Kind, Place, Trace
 
 _MOST = 4096  # frames, registers or modules kept of one report; no kernel prints as many
@@ -40,6 +41,11 @@ _LED_TO = re.compile(
     r"|Machine halted|Attempted to kill|Aiee|System is deadlocked|Out of memory|Unhandled exception"
     r"|Asynchronous SError|bad mode|sleeping|corrupted stack end"
 )
+# The patterns by the first characters that they allow.
+_DETAILS = {
+    letter: tuple(one for one in body.DETAILS if letter in first_characters(one.pattern))
+    for letter in map(chr, range(0x21, 0x7F))
+}
 
 
 class Stage(Enum):
@@ -152,6 +158,8 @@ class Draft:
         if not line:
             return False
         listing, self._in_modules = self._in_modules, False
+        if "+0x" in line and self._feed_frame(line):  # most lines of a report
+            return True
         if body.END.match(line):
             self._close_trace()
             self.stage, self.ended = Stage.TAIL, True
@@ -195,7 +203,10 @@ class Draft:
                 self._close_trace()
                 self.ended = self.ended or self.kind not in _RULED
             return True
-        frame = parse_frame(line)
+        return self._feed_frame(line)
+
+    def _feed_frame(self, line: str) -> bool:
+        frame = parse_frame(line) if self.stage is not Stage.TAIL else None
         if frame is None:
             return False
         self._nested = self._in_user = False
@@ -218,8 +229,8 @@ class Draft:
                 self.at = self.at or parse_place(match["place"])
             else:
                 self.details.setdefault("lr", match["place"])
-        elif values := parse_registers(line):
-            self._keep_registers(values)
+        elif is_register_line(line):
+            self._keep_registers(line)
         elif match := body.CODE.match(line):
             if not self._in_user and not self._nested:
                 self.code = self.code or parse_code(match["code"])
@@ -248,7 +259,7 @@ class Draft:
             self._locks -= 1
             # Nothing follows the locks that a task takes with it into user space.
             self.ended = self.ended or (self._locks == 0 and self.kind is Kind.LOCK_HELD)
-        for pattern in body.DETAILS:
+        for pattern in _DETAILS.get(line[0], body.DETAILS):
             if match := pattern.match(line):
                 self._keep(match.groupdict())
                 break
@@ -313,8 +324,8 @@ class Draft:
                 self._nested = True
             if len(self._frames) < _MOST:
                 self._frames.append(frame)
-        else:
-            self.at = self.at or frame
+        elif self.at is None or not self.registers:  # a warning's own line may name the place of the call
+            self.at = frame
 
     def _keep_section(self, match: re.Match[str]) -> None:
         self._close_trace()
@@ -326,10 +337,11 @@ class Draft:
         else:
             self._heading = match[0]
 
-    def _keep_registers(self, values: dict[str, int]) -> None:
+    def _keep_registers(self, line: str) -> None:
         # Those of user space, and those of a place interrupted within a trace, are not where it happened.
-        if self._in_user or self._nested:
+        if self._in_user or self._nested or (self.stage is Stage.TAIL and self.registers):
             return
+        values = parse_registers(line)
         self.arch = self.arch or ("aarch64" if _ARM64 & values.keys() else "x86_64")
         if list(values) == [
             "cr2"
@@ -362,17 +374,17 @@ class Draft:
 
     def _keep(self, groups: dict[str, str | None]) -> None:
         if groups.get("path") and groups.get("line"):
-            self.place = self.place or Place(str(groups["path"]), int(str(groups["line"])))
+            self.place = self.place or Place(str(groups["path"]), _number(str(groups["line"])))
         for name, value in groups.items():
             if value is None or name in ("path", "line"):
                 continue
             if name in ("cpu", "pid"):
                 if getattr(self, name) < 0:
-                    setattr(self, name, int(value))
+                    setattr(self, name, _number(value))
             elif name == "address":
                 self.address = int(value, 16) if self.address is None else self.address
             elif name == "size":
-                self.size = int(value) if self.size is None else self.size
+                self.size = _number(value) if self.size is None else self.size
             elif name == "at":
                 self.at = self.at or parse_place(value)
             elif name == "access":
@@ -383,8 +395,13 @@ class Draft:
             elif name == "lock" and self.details.get("lock", value) != value:
                 self.details.setdefault("held_lock", value)
             elif name == "locks_held":
-                self._locks = int(value) if len(value) < 4 else 0
+                self._locks = _number(value)
             elif name == "wnr":
                 self.access = self.access or ("write" if value == "1" else "read")
             else:
                 self.details.setdefault(name, value)
+
+
+def _number(digits: str) -> int:
+    """Decimal digits as they may stand in a damaged log; -1 where they are too many to mean anything."""
+    return int(digits) if len(digits) <= 18 else -1

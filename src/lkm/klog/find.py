@@ -42,6 +42,7 @@ class _Finder:
         may_begin = MAY_BEGIN.get
         busy = self._open
         pending = self._pending
+        caller = ""
         for index, record in enumerate(self._records):
             text = record.text
             if not busy and not pending and "\n" not in text:
@@ -50,8 +51,10 @@ class _Finder:
                     continue
             elif not text:
                 continue
+            # A line without a stamp is of the one before.
+            caller = record.caller or (caller if record.seconds < 0 else "")
             for line in text.split("\n") if "\n" in text else (text,):
-                self._feed(index, record.caller, line.strip())
+                self._feed(index, caller, line.strip())
         alive = {id(draft) for draft in self._open.values()}
         for draft in self._drafts:
             draft.close()

@@ -28,7 +28,7 @@ _PARTS = re.compile(
 _LINE = re.compile(
     r"(?:\[<(?P<address>[0-9a-f]{4,16})>\]\s?)?"
     r"(?P<unreliable>\?\s)?"
-    rf"(?:(?P<place>{SYMBOL})|(?P<bare>{ADDRESS}))?"
+    rf"(?:{_PARTS.pattern}|(?P<bare>{ADDRESS}))?"
     r"(?:\s\([A-Za-z]{1,4}\))?"
 )
 
@@ -48,19 +48,10 @@ def parse_frame(line: str) -> Frame | None:
     match = _LINE.fullmatch(line)
     if match is None:
         return None
-    address = int(match["address"], 16) if match["address"] else None
-    reliable = match["unreliable"] is None
-    if match["bare"]:
-        return Frame("", reliable=reliable, address=int(match["bare"], 16))
-    place = match["place"]
-    parts = _PARTS.match(place) if place else None
-    if parts is None:
-        return Frame("", reliable=reliable, address=address) if address is not None else None
-    return Frame(
-        parts["symbol"],
-        int(parts["offset"], 16),
-        int(parts["size"], 16),
-        parts["module"] or "",
-        reliable,
-        address,
-    )
+    at, unreliable, symbol, offset, size, module, bare = match.groups()
+    address = int(at, 16) if at else None
+    if symbol:
+        return Frame(symbol, int(offset, 16), int(size, 16), module or "", unreliable is None, address)
+    if bare:
+        address = int(bare, 16)
+    return Frame("", reliable=unreliable is None, address=address) if address is not None else None

@@ -19,6 +19,7 @@ NO_TIME = -1.0
 _INFO = 6
 _LONGEST_TEXT = 1 << 16  # characters; the kernel's records have 1 KiB, once 8 (kernel/printk LOG_LINE_MAX)
 _LONGEST_PREFIX = 160
+_DEEPEST = 8
 _LEVELS = {
     name: level
     for level, name in enumerate(("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"))
@@ -35,7 +36,7 @@ _DATED = re.compile(
     r"(?:<(?P<priority>\d{1,7})>)?(?:"
     rf"\[(?P<date>[A-Z][a-z]{{2}} {_MONTH} [ \d]\d \d\d:\d\d:\d\d \d{{4}}|{_MONTH}[ \d]\d \d\d:\d\d)\]"
     r"|\[(?: *\+|< *)\d{1,10}\.\d{6}>?\]"
-    rf"|(?P<iso>{_ISO})(?= )(?! \S+ \S+: )"
+    r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{6}[+-]\d\d:\d\d)"
     r")(?: \[ *(?P<caller>[TC]\d{1,10})\])? ?(?P<text>[^\n]*)"
 )
 _DECODED = re.compile(
@@ -45,9 +46,10 @@ _DECODED = re.compile(
 _JOURNAL = re.compile(
     rf"(?P<date>{_MONTH} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{{1,9}})?|(?:[A-Z][a-z]{{2}} )?{_ISO}"
     r"|\d{9,11}\.\d{6})"
-    r" (?P<host>\S{1,255}) (?P<program>[^\s:\[]{1,255})(?:\[\d+\])?: (?P<text>[^\n]*)"
+    r" (?P<host>[^\s\[]\S{0,254}) (?P<program>[^\s:\[]{1,255})(?P<pid>\[\d+\])?: (?P<text>[^\n]*)"
 )
 _HOST = re.compile(r"\S{1,255} (?P<program>[^\s:\[]{1,255})(?:\[\d+\])?: ")
+_TIME = re.compile(rf"{_ISO} ")
 _KMSG = re.compile(r"(\d{1,7}),(\d{1,20}),(\d{1,20}),([^;\n]{0,80});([^\n]*)")
 _KMSG_KEY = re.compile(r" [A-Z_]+=")
 _CALLER = re.compile(r"caller=([TC]\d{1,10})")
@@ -96,12 +98,19 @@ class _Reader:
         self.records: list[Record] = []
         self.width = 0
         self.in_kmsg = False
-        self._formats: tuple[Callable[[str], bool], ...] = (
-            self._kmsg,
-            self._dated,
-            self._decoded,
-            self._journal,
-        )
+        self._depth = 0
+        self.hosts: set[str] = set()  # that journal lines of the kernel named
+        # By a line's first character.
+        self._formats: dict[str, tuple[Callable[[str], bool], ...]] = {
+            **dict.fromkeys(
+                "0123456789", (self._kmsg, self._dated, self._journal, self._decoded, self._timed)
+            ),
+            **dict.fromkeys("[<", (self._dated,)),
+            **dict.fromkeys("ADFJMNOSTW", (self._journal,)),
+            **dict.fromkeys("abcdefghijklmnopqrstuvwxyz", (self._decoded,)),
+            **dict.fromkeys(" \t>|", (self._freed,)),
+            **dict.fromkeys("`~", (self._fence,)),
+        }
 
     def read(self, lines: TextIOWrapper) -> list[Record]:
         stamped = _STAMPED.match
@@ -119,20 +128,11 @@ class _Reader:
         return self.records
 
     def _other(self, line: str) -> None:
-        if not line or line.isspace():
+        if not line or line.isspace() or self._continues(line):
             return
-        if self._continues(line):
-            return
-        for parse in self._formats:
+        for parse in self._formats.get(line[0], ()):
             if parse(line):
                 return
-        if line[0] in " \t>|" and (quote := _QUOTE.match(line) or _indent(line)):
-            rest = line[quote.end() :]
-            if rest != line and (_STAMPED.match(rest) or line.lstrip()[0] in ">|"):
-                self._again(rest)
-                return
-        if _FENCE.fullmatch(line):
-            return
         if "] " in line and (match := _INSIDE.search(line)):
             if match.start() > _LONGEST_PREFIX or not _PREFIX.fullmatch(line[: match.start()]):
                 self._add(line[: match.start()])
@@ -140,18 +140,42 @@ class _Reader:
             return
         self._add(line)
 
+    def _freed(self, line: str) -> bool:
+        """A quotation's marks, or an indented line that is stamped, or a fence."""
+        quote = _QUOTE.match(line)
+        if quote is not None:
+            self._again(line[quote.end() :])
+            return True
+        rest = line.lstrip(" \t")
+        if _STAMPED.match(rest):
+            self._again(rest)
+            return True
+        return rest[:1] in "`~" and self._fence(rest)
+
+    def _fence(self, line: str) -> bool:
+        return _FENCE.fullmatch(line) is not None
+
+    def _timed(self, line: str) -> bool:
+        """A time that a CI or a container's log puts before each line."""
+        match = _TIME.match(line)
+        if match is not None:
+            self._again(line[match.end() :])
+        return match is not None
+
     def _again(self, line: str) -> None:
         """A line that was freed of what stood before it."""
-        match = _STAMPED.match(line)
-        if match is None:
-            if line and not line.isspace() and not _FENCE.fullmatch(line):
-                for parse in self._formats:
-                    if parse(line):
-                        return
-                self._add(line)
+        if match := _STAMPED.match(line):
+            priority, seconds, caller, text = match.groups()
+            self._add(text, float(seconds), int(priority) & 7 if priority else _INFO, caller or "")
             return
-        priority, seconds, caller, text = match.groups()
-        self._add(text, float(seconds), int(priority) & 7 if priority else _INFO, caller or "")
+        if not line or line.isspace():
+            return
+        # Marks within marks, as of a reply to a reply; not without end.
+        self._depth += 1
+        parsers = self._formats.get(line[0], ()) if self._depth < _DEEPEST else ()
+        if not any(parse(line) for parse in parsers):
+            self._add(line)
+        self._depth -= 1
 
     def _continues(self, line: str) -> bool:
         """Texts of several lines are indented by the width of the stamp."""
@@ -238,8 +262,11 @@ class _Reader:
             return False
         self.in_kmsg = False
         if match["program"] != "kernel":
+            if not match["pid"] and match["host"] not in self.hosts:
+                return False
             self.width = 0
             return True
+        self.hosts.add(match["host"])
         text = match["text"]
         if stamped := _STAMPED.match(text):
             _, seconds, caller, text = stamped.groups()
@@ -254,7 +281,3 @@ def _without_host(text: str) -> str:
     """`journalctl -o short-monotonic` names the host and the program after the time."""
     match = _HOST.match(text)
     return text[match.end() :] if match and match["program"] == "kernel" else text
-
-
-def _indent(line: str) -> re.Match[str] | None:
-    return re.match(r"[ \t]+", line)

@@ -13,26 +13,33 @@ from lkm.klog.report import Code
 
 _X86 = re.compile(r"(?:(?:[RE](?:SP|AX|BX|CX|DX|SI|DI|BP)|R\d\d|CS|FS|GS|CR[0-8]|DR[0-7]|PKRU):\s)")
 _X86_VALUE = re.compile(
-    r"\b(?P<name>[RE](?:SP|AX|BX|CX|DX|SI|DI|BP)|R\d\d|EFLAGS|ORIG_RAX|[CDEFGS]S|knlGS|CR[0-8]|DR[0-7]|PKRU):"
-    r"\s*(?:(?P<segment>[0-9a-f]{4}):)?(?P<value>[0-9a-f]{4,16})\b"
+    r"\b([RE](?:SP|AX|BX|CX|DX|SI|DI|BP)|R\d\d|EFLAGS|ORIG_RAX|[CDEFGS]S|knlGS|CR[0-8]|DR[0-7]|PKRU):"
+    r"\s*(?:([0-9a-f]{4}):)?([0-9a-f]{4,16})\b"
 )
 _ARM64 = re.compile(r"(?:(?:x\d{1,2}|sp|lr|pc)\s*:\s|pstate:\s)")
-_ARM64_VALUE = re.compile(r"\b(?P<name>x\d{1,2}|sp|lr|pc|pstate|pmr_save)\s*:\s*(?P<value>[0-9a-f]{8,16})\b")
+_ARM64_VALUE = re.compile(r"\b(x\d{1,2}|sp|lr|pc|pstate|pmr_save)\s*:\s*([0-9a-f]{8,16})\b")
 # The stack pointer ends where the trace of another processor's mode begins: user space's registers.
 _KERNEL_CS = {"0010", "0060"}
 _X86_BYTE = re.compile(r"<?([0-9a-f]{2})>?")
 _ARM64_WORD = re.compile(r"\(?([0-9a-f]{8})\)?")
 
 
+def is_register_line(line: str) -> bool:
+    """Whether `line` is one of a register dump."""
+    return _X86.match(line) is not None or _ARM64.match(line) is not None
+
+
 def parse_registers(line: str) -> dict[str, int]:
     """A line of a register dump, name in lower case to value; {} where it is something else."""
-    if _X86.match(line):
-        values = {match["name"].lower(): int(match["value"], 16) for match in _X86_VALUE.finditer(line)}
-        match = re.match(r"RSP:\s([0-9a-f]{4}):", line)
-        return values | ({"ss": int(match[1], 16)} if match else {})
     if _ARM64.match(line):
-        return {match["name"]: int(match["value"], 16) for match in _ARM64_VALUE.finditer(line)}
-    return {}
+        return {name: int(value, 16) for name, value in _ARM64_VALUE.findall(line)}
+    values = {}
+    if _X86.match(line):
+        for name, segment, value in _X86_VALUE.findall(line):
+            values[name.lower()] = int(value, 16)
+            if segment:  # `RSP: 0018:ffffc900001a7c60`
+                values["ss"] = int(segment, 16)
+    return values
 
 
 def is_kernel_segment(code_segment: str) -> bool:

@@ -162,7 +162,7 @@ class Counter:
         """Places in the modules whose objects are as many as cycles, or nearly."""
         kept: dict[tuple[str, ...], Allocation] = {}
         for one in traces:
-            if one.own and not _is_own_doing(one):
+            if one.depth and not _is_own_doing(one):
                 key = namer.frames(one.frames)  # the same place, wherever the module lay
                 before = kept[key].count if key in kept else 0
                 kept[key] = Allocation(before + one.count, one.frames)
@@ -238,8 +238,7 @@ def fold_growths(found: Sequence[Growth]) -> list[Growth]:
 
 def _slab_growth(cache: str, size: int, one: Allocation, done: int, namer: Namer) -> Growth:
     each = one.count / done
-    last = max(index for index, frame in enumerate(one.frames) if bare_address(frame))
-    frames = namer.frames(one.frames[: last + 1])  # beyond is only how the kernel calls any module
-    return Growth(
-        cache, round(each * size), round(each, 1), namer.name(one.own), frames, namer.source(one.own)
-    )
+    frames = namer.frames(one.frames[: one.depth])  # beyond is only how the kernel calls any module
+    site = namer.name(one.own) if one.own else frames[-1]
+    source = namer.source(one.own) if one.own else ""
+    return Growth(cache, round(each * size), round(each, 1), site, frames, source)

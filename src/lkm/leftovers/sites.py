@@ -36,6 +36,21 @@ class Allocation:
         """The innermost address in a module that was unloaded, 0 where none is."""
         return next((address for frame in self.frames if (address := bare_address(frame))), 0)
 
+    @property
+    def depth(self) -> int:
+        """How many of `frames` lead from the allocation to a module, its own included; 0: none does.
+
+        Where a function of the module ends with a call, the compiler makes a jump of it and there is no
+        frame: then what the kernel calls init and exit functions from tells that one was there.
+        """
+        own = [index for index, frame in enumerate(self.frames) if bare_address(frame)]
+        if own:
+            return own[-1] + 1
+        names = [frame.partition("+")[0] for frame in self.frames]
+        if "do_init_module" in names and "do_one_initcall" in names:
+            return names.index("do_one_initcall")
+        return next((index for index, name in enumerate(names) if "sys_delete_module" in name), 0)
+
 
 def bare_address(frame: str) -> int:
     """The address that a frame without a name is in a module's range of addresses, else 0."""

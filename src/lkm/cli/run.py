@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 @click.option("--no-unload", is_flag=True, help="Leave the modules loaded when the guest ends.")
 @click.option("--gdb", is_flag=True, help="Wait for gdb before the init function; prints what to type.")
 @click.option("--vscode", is_flag=True, help="As --gdb, for Visual Studio Code: prints its launch entry.")
+@click.option(
+    "--cycles",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Load and unload N times; status 1 where memory or anything else is left behind.",
+)
+@click.option("--strict", is_flag=True, help="Status 1 where anything is left behind after unloading.")
 @guest_options
 @click.option("-j", "jobs", type=click.IntRange(1), metavar="N", help="Compile N files at a time.")
 @common.directory_option
@@ -51,6 +58,8 @@ def command(
     copy: tuple[Path, ...],
     keep: bool,
     no_unload: bool,
+    cycles: int | None,
+    strict: bool,
     gdb: bool,
     vscode: bool,
     timeout: float | None,
@@ -69,6 +78,7 @@ def command(
       lkm run examples/hello month=May     with a parameter
       lkm run a.ko b.ko b.debug=1          ready modules; b's parameter
       lkm run --exec 'cat /proc/modules'   a command while it is loaded
+      lkm run --cycles 100 examples/hello  a hundred times: is memory lost?
       lkm run --gdb examples/hello         step through it with gdb
     """
     start = directory or Path()
@@ -82,6 +92,12 @@ def command(
         raise UsageError("--keep is for a person at a terminal, --json is not", hint="leave one out")
     if (gdb or vscode) and as_json:
         raise UsageError("--gdb is for a person with a debugger, --json is not", hint="leave one out")
+    if cycles:
+        if no_unload or keep:
+            raise UsageError("--cycles unloads each time", hint="leave --no-unload and --keep out")
+        from lkm.leftovers.cycles import cycles_cmdline
+
+        guest = guest._replace(cmdline=cycles_cmdline(guest.cmdline))
     need_build = any(source.is_dir() or source.suffix == ".c" for source in sources)
     with common.progress() as bar:
         kernel = find_kernel(kernel_name, start=start, need_build=need_build, progress=bar)
@@ -98,6 +114,7 @@ def command(
         unload=not no_unload,
         session=_keep if keep else None,
         jobs=jobs,
+        cycles=cycles or 0,
         gdb=gdb or vscode,
         vscode=vscode,
     )
@@ -118,6 +135,8 @@ def command(
     else:
         teller.close()
         tell_outcome(result)
+    if result.ok and (strict or cycles) and not result.clean:
+        return 1
     return STATUS.get(result.outcome, 1)
 
 

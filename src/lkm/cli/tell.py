@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 STATUS = {Outcome.OK: 0, Outcome.HANG: 124, Outcome.GUEST_LOST: 128}
 _MOST, _LAST = 2000, 100  # records that a terminal is shown of a flood, from its beginning and end
-_MOST_REPORTS = 3  # after the first, a line each
 _LEVEL_STYLE = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow"}
 
 
@@ -78,6 +77,9 @@ class Teller(Listener):
         click.echo(result.stdout, nl=False)
         click.echo(result.stderr, nl=False, err=True)
 
+    def repeating(self, cycles: int) -> None:
+        common.note(f"the same {cycles - 1} times more, not shown unless it goes wrong", dim=True)
+
     def waiting(self, waiting: Waiting) -> None:
         tell_waiting(waiting)
 
@@ -108,29 +110,19 @@ def tell_outcome(result: RunResult) -> None:
     """The closing lines of a run, on standard error."""
     if result.left_out:
         common.note(f"({result.left_out} records were too many to keep)", dim=True)
+    if result.leftovers or result.cycles:
+        tell_leftovers(result)
     common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
-    if result.reports:
-        tell_reports(result)
     if result.hint:
         common.hint(result.hint)
 
 
-def tell_reports(result: RunResult) -> None:
-    """What the kernel reported, at its source lines, on standard error; kept for `lkm decode`."""
-    from lkm.decode.last import write_last
-    from lkm.show.decode import format_decoded, summary_line
+def tell_leftovers(result: RunResult) -> None:
+    """What is still there after unloading, and what cycles cost, on standard error."""
+    from lkm.show.leftovers import cycles_lines
 
-    first, *others = result.reports
-    click.echo(err=True)
-    # click takes the colours out where they are not wanted.
-    click.echo(
-        format_decoded(first, brief=True, color=True, width=min(common.terminal_width(), 120)),
-        err=True,
-        nl=False,
-    )
-    for one in others[:_MOST_REPORTS]:
-        common.note(f"then {summary_line(one)}")
-    if len(others) > _MOST_REPORTS:
-        common.note(f"and {len(others) - _MOST_REPORTS} more: lkm decode --all")
-    modules = [module.path for module in result.modules]
-    write_last(result.kernel.name, modules, result.log, first=first.report.first)
+    for one in result.leftovers or ():
+        common.note(f"left behind: {one.text}", fg="yellow")
+    if result.cycles is not None:
+        for line in cycles_lines(result.cycles):
+            common.note(line, fg="yellow" if result.cycles.growths else None)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
 from lkm.guest import End, Ending, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
-from lkm.job.reports import find_reports
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
 from lkm.kernel.find import given_kernel
@@ -26,8 +25,11 @@ if TYPE_CHECKING:
     from lkm.guest import Standby
     from lkm.guest.gdb.debugger import Debugger
     from lkm.guest.start import Clone
+    from lkm.job.aftermath import Aftermath
     from lkm.job.order import LoadPlan
     from lkm.kbuild import Built
+    from lkm.leftovers.cycles import Cycles
+    from lkm.leftovers.value import Leftover
 
 _AFTERWARDS = 0.5  # seconds to unload in, after a command that took all the time there was
 _END_OUTCOME = {
@@ -83,10 +85,20 @@ class _Run:
         self.timing = Timing()
         self.hint = ""
         self.debugger: Debugger | None = None
+        self.after: Aftermath | None = None
+        self.leftovers: tuple[Leftover, ...] | None = None
+        self.cycles: Cycles | None = None
+        self.muted: KeptRecords | None = None  # what the kernel says in cycles after the first
         self.boot: Thread | None = None  # makes the first saved guest, while modules are built and read
 
     def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
         job = self.job
+        if job.cycles:
+            if not job.unload:
+                raise UsageError("cycles need the modules unloaded each time", hint="leave --no-unload out")
+            from lkm.leftovers.cycles import cycles_cmdline
+
+            job = self.job = replace(job, cmdline=cycles_cmdline(job.cmdline))
         guest = Guest(
             self.kernel,
             memory=job.memory,
@@ -105,10 +117,13 @@ class _Run:
                 self.boot.start()
             return self._run_in(guest, sources, parameters)
         finally:
+            if self.after is not None:
+                self.after.close()
             guest.close()
 
     def _run_in(self, guest: Guest, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
-        from lkm.job.order import plan_load  # imported while the guest wakes up
+        import lkm.job.aftermath  # noqa: F401 - imported while the guest wakes up
+        from lkm.job.order import plan_load
 
         paths: list[Path] = []
         for part in iter_modules(sources, kernel=self.kernel, jobs=self.job.jobs):
@@ -140,20 +155,71 @@ class _Run:
         if self.standby is not None and self.standby.ready:
             guest = self.standby.take(timeout=self.job.timeout, on_record=self._on_record)
         if self.boot is not None:
+            from lkm.job.aftermath import find_layout
+
+            find_layout(self.kernel)  # a second's work, once a kernel, while that is booted
             self.boot.join()
         with guest:
             guest.limit(self.job.timeout)
             self.accelerator = guest.accelerator
             self._took(start=began)
-            outcome = self._load(guest, plan, words)
-            if outcome is Outcome.OK:
-                outcome = self._use(guest)
             if self.job.unload:
-                outcome = min(outcome, self._unload(guest), key=list(Outcome).index)
+                from lkm.job.aftermath import Aftermath  # imported while the guest woke up
+
+                self.after = Aftermath(guest, self.kernel, memory=self.job.memory, cpus=self.job.cpus)
+            outcome = self._once(guest, plan, words)
+            if self.job.cycles > 1 and outcome is Outcome.OK and not guest.oopsed:
+                outcome = self._repeat(guest, plan, words)
             guest.log()  # whatever is still on its way
             if guest.oopsed:
+                from lkm.job.explain import explain_oops
+
+                self.hint = explain_oops(self.records.since())
                 return Outcome.OOPS
             return outcome
+
+    def _once(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
+        """Loads all, uses them, unloads them, looks at what is left."""
+        outcome = self._load(guest, plan, words)
+        if outcome is Outcome.OK:
+            outcome = self._use(guest)
+        if self.job.unload:
+            unloaded = self._unload(guest)
+            if self.after is not None and unloaded is Outcome.OK and not self.leftovers:
+                self.leftovers = self.after.look()
+            outcome = min(outcome, unloaded, key=list(Outcome).index)
+        return outcome
+
+    def _repeat(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
+        """The other cycles; only one that goes wrong is told."""
+        assert self.after is not None
+        asked = self.job.cycles
+        counter = self.after.count(asked, {one.name: one.path for one in self.modules})
+        counter.cycled()
+        listener, self.listener = self.listener, Listener()
+        first = self.modules, self.executed, self.timing
+        listener.repeating(asked)
+        outcome = Outcome.OK
+        try:
+            while counter.done < asked:
+                self.modules, self.muted = [], KeptRecords()
+                guest.limit(self.job.timeout)
+                outcome = self._once(guest, plan, words)
+                if outcome is not Outcome.OK or guest.oopsed:
+                    break
+                counter.cycled()
+            else:
+                self.modules, self.executed, self.timing = first
+                self.muted = None
+        finally:
+            self.listener, muted, self.muted = listener, self.muted, None
+            for record in muted.since() if muted is not None else ():
+                self._on_record(record)
+            well = counter.done == asked and guest.alive and not guest.oopsed
+            if well:
+                guest.limit(None)
+            self.cycles = counter.result(wait=time.sleep if well else None)
+        return outcome
 
     def _load(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
         began = time.monotonic()
@@ -228,6 +294,8 @@ class _Run:
             if result.load is None or not result.load.ok:
                 continue
             try:
+                if self.after is not None:
+                    self.after.note(result.name)
                 step = guest.unload(result.name)
             except GuestEnded as error:
                 self.modules[index] = replace(result, unload=Step(False, 0, f"no answer: {error.end}"))
@@ -238,6 +306,10 @@ class _Run:
             self.modules[index] = replace(result, unload=step)
             if not step.ok:
                 outcome = Outcome.UNLOAD_FAILED
+                from lkm.job.stays import explain_stay
+
+                used = self.executed is not None or self.job.session is not None
+                self.hint = self.hint or explain_stay(guest, result.name, step, used=used)
         self._took(unload=began)
         return outcome
 
@@ -247,29 +319,27 @@ class _Run:
         self.timing = replace(self.timing, **{name: now - start for name, start in began.items()})
 
     def _on_record(self, record: Record) -> None:
+        if self.muted is not None:
+            self.muted.add(record)
+            return
         self.records.add(record)
         self.listener.record(record)
 
     def _result(self, outcome: Outcome) -> RunResult:
-        log = self.records.since()
-        reports = find_reports(log, modules=[one.path for one in self.modules], kernel=self.kernel)
-        if outcome is Outcome.OOPS:
-            from lkm.job.explain import NO_REPORT
-
-            self.hint = "" if reports else NO_REPORT
         return RunResult(
             outcome=outcome,
             kernel=self.kernel,
             accelerator=self.accelerator,
             modules=tuple(self.modules),
             exec=self.executed,
-            log=log,
+            log=self.records.since(),
             left_out=self.records.left_out,
             ending=self.ending,
             timing=replace(self.timing, total=time.monotonic() - self.began),
             built=tuple(self.built),
             hint=self.hint,
-            reports=reports,
+            leftovers=self.leftovers,
+            cycles=self.cycles,
         )
 
 

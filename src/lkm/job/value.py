@@ -13,10 +13,11 @@ from lkm.guest import Ending, ExecResult, Guest, Step
 from lkm.klog import Record
 
 if TYPE_CHECKING:
-    from lkm.decode import Decoded
     from lkm.guest.gdb.debugger import Waiting
     from lkm.kbuild import Built
     from lkm.kernel import Kernel
+    from lkm.leftovers.cycles import Cycles
+    from lkm.leftovers.value import Leftover
 
 
 class Outcome(StrEnum):
@@ -43,6 +44,7 @@ class Job:
     seconds for everything in the guest.  `template`: start from the saved guest, not by booting.
     `memory`: MiB.  `cmdline`: words added to the kernel command line.  `gdb`: wait for gdb before each given
     module's init function; the time it is there does not count.  `vscode`: offer it a TCP port as well.
+    `cycles`: how often all that is done, counting the memory that each time takes; 0: once, counting nothing.
     """
 
     command: str | None = None
@@ -57,6 +59,7 @@ class Job:
     jobs: int | None = None
     gdb: bool = False
     vscode: bool = False
+    cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,9 @@ class RunResult:
     """What a run came to; `log` holds only what this run caused, in order.
 
     `left_out`: records missing from the middle of `log`, where there was a flood of them.  `ending`: how
-    the guest ended, None where it was still there at the end of the run.  `reports`: what the kernel
-    reported (an oops, a warning), at its source lines.
+    the guest ended, None where it was still there at the end of the run.  `leftovers`: what is still there
+    after unloading, None where that was not or could not be looked at.  Of cycles, `log` has the first, and
+    one that went wrong.
     """
 
     outcome: Outcome
@@ -105,12 +109,18 @@ class RunResult:
     hint: str = ""
     ending: Ending | None = None
     left_out: int = 0
-    reports: tuple[Decoded, ...] = ()
+    leftovers: tuple[Leftover, ...] | None = None
+    cycles: Cycles | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether nothing at all went wrong."""
+        """Whether nothing at all went wrong; what was left behind does not count (`clean`)."""
         return self.outcome is Outcome.OK
+
+    @property
+    def clean(self) -> bool:
+        """Whether, as far as could be seen, nothing was left behind: no leftovers, no memory that grows."""
+        return not self.leftovers and not (self.cycles and self.cycles.growths)
 
 
 class Listener:
@@ -130,6 +140,9 @@ class Listener:
 
     def executed(self, result: ExecResult) -> None:
         """The command ended."""
+
+    def repeating(self, cycles: int) -> None:
+        """The first of so many cycles went well; the others are not told one by one."""
 
     def waiting(self, waiting: Waiting) -> None:
         """The guest waits for gdb; told from a thread."""

@@ -9,7 +9,8 @@ from lkm.guest import Detail, Ending, Step
 from lkm.job import ModuleResult, Outcome, RunResult
 
 if TYPE_CHECKING:
-    from lkm.decode import Decoded
+    from lkm.leftovers.cycles import Cycles
+    from lkm.leftovers.value import Leftover
 
 # Version of the JSON that `lkm run --json` prints; documented in docs/json.md.
 SCHEMA = 1
@@ -89,14 +90,21 @@ def run_json(result: RunResult) -> dict[str, Any]:
         "left_out": result.left_out,
         "ending": None if result.ending is None else _ending_json(result.ending),
         "hint": result.hint,
-        "reports": _reports_json(result.reports) if result.reports else [],
+        "leftovers": None if result.leftovers is None else _leftovers_json(result.leftovers),
+        "cycles": None if result.cycles is None else _cycles_json(result.cycles),
     }
 
 
-def _reports_json(reports: tuple[Decoded, ...]) -> list[dict[str, Any]]:
-    from lkm.show.decode import decoded_json  # most runs have none
+def _leftovers_json(leftovers: tuple[Leftover, ...]) -> list[dict[str, Any]]:
+    from lkm.show.leftovers import leftover_json  # most runs have none
 
-    return [decoded_json(one) for one in reports]
+    return [leftover_json(one) for one in leftovers]
+
+
+def _cycles_json(cycles: Cycles) -> dict[str, Any]:
+    from lkm.show.leftovers import cycles_json
+
+    return cycles_json(cycles)
 
 
 def _ending_json(ending: Ending) -> dict[str, str]:

@@ -154,6 +154,9 @@ def test_several_lines_in_one_record() -> None:
 FIRST_LINES = [
     ("BUG: unable to handle page fault for address: ffffc90000fff000", Kind.PAGE_FAULT),
     ("general protection fault, maybe for address 0xffff88: 0000 [#1] SMP", Kind.GENERAL_PROTECTION),
+    ("segment-related general protection fault: fff8 [#1] PREEMPT SMP", Kind.GENERAL_PROTECTION),
+    ("Buffer overflow detected (64 < 512)!", Kind.BUFFER_OVERFLOW),
+    ("Trying to vfree() nonexistent vm area (0000000035c1aac2)", Kind.INVALID_FREE),
     ("alignment check: 0000 [#1] SMP", Kind.OOPS),
     ("Oops: stack segment: 0000 [#1] SMP NOPTI", Kind.OOPS),
     ("traps: PANIC: double fault, error_code: 0x0", Kind.STACK_OVERFLOW),
@@ -245,6 +248,15 @@ def test_poison_tells_what_was_done() -> None:
     assert kind_of("0x6b6b6b6b6b6b6b7b") is Kind.USE_AFTER_FREE
     assert kind_of("0xdead000000000108") is Kind.LIST_CORRUPTION
     assert kind_of("0x1122334455667788") is Kind.GENERAL_PROTECTION
+
+
+def test_an_allocation_that_is_too_large_is_told() -> None:
+    log = (
+        b"[    2.000000] WARNING: CPU: 0 PID: 78 at mm/page_alloc.c:5634 __alloc_pages+0x2bd/0x340\n"
+        b"[    2.000001] RIP: 0010:__alloc_pages+0x2bd/0x340\n"
+    )
+    (report,) = find_reports(parse_log(log))
+    assert report.kind is Kind.ALLOCATION_FAILURE
 
 
 def test_kasans_word_on_a_fault_is_taken() -> None:

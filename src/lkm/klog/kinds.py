@@ -74,7 +74,7 @@ _FAULTS = (
     # arch/x86/kernel/traps.c exc_general_protection, do_error_trap; the word "Oops: " since 6.12
     _joins(
         Kind.GENERAL_PROTECTION,
-        r"(?:Oops: )?general protection fault"
+        r"(?:Oops: )?(?:segment-related )?general protection fault"
         rf"(?:, (?P<guess>probably|maybe) for (?:non-canonical )?address {_HEX})?"
         r"(?:: (?P<error_code>[0-9a-f]{4,8}) \[#(?P<oops>\d+)\])?",
     ),
@@ -244,12 +244,14 @@ _MEMORY = (
         Kind.SLAB_LEAK,
         r"kmem_cache_destroy (?P<cache>\S+): Slab cache still has objects",
     ),
-    _says(Kind.DOUBLE_FREE, rf"Trying to vfree\(\) (?P<bug>nonexistent vm area|bad address) \({_HEX}\)"),
+    _says(Kind.INVALID_FREE, rf"Trying to vfree\(\) (?P<bug>nonexistent vm area|bad address) \({_HEX}\)"),
     _says(
         Kind.BUFFER_OVERFLOW,
         r"(?P<function>\w{1,40}): detected (?P<bug>buffer overflow|field-spanning write)"
         r"(?:: (?P<size>\d+) byte (?P<access>read|write))?",
     ),
+    # include/linux/thread_info.h copy_overflow
+    _says(Kind.BUFFER_OVERFLOW, r"Buffer overflow detected \((?P<available>\d+) < (?P<count>\d+)\)!"),
     _says(Kind.BUFFER_OVERFLOW, r"detected (?P<bug>buffer overflow) in (?P<function>\w{1,40})"),
     _says(Kind.BUFFER_OVERFLOW, r"usercopy: (?P<bug>Kernel memory (?:exposure|overwrite) attempt) detected"),
     _start(

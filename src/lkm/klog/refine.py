@@ -96,9 +96,18 @@ def _refined(draft: Draft) -> tuple[Kind, int | None]:
             return Kind.LIST_CORRUPTION, address
         if draft.access == "execute" and _is_gone(draft, address):
             return Kind.UNLOADED_IN_USE, address
+    if kind is Kind.WARNING and _asks_too_much(draft):
+        kind = Kind.ALLOCATION_FAILURE
     if kind is Kind.BUG and _frees_twice(draft):
         kind = Kind.DOUBLE_FREE
     return kind, address
+
+
+def _asks_too_much(draft: Draft) -> bool:
+    """mm/page_alloc.c __alloc_pages warns of an order that no allocation can have."""
+    if draft.at is None or draft.place is None or not draft.place.path.endswith("mm/page_alloc.c"):
+        return False
+    return draft.at.symbol.startswith("__alloc_") and "message" not in draft.details
 
 
 def _frees_twice(draft: Draft) -> bool:

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     REFCOUNT = "refcount"
     USE_AFTER_FREE = "use-after-free"
     DOUBLE_FREE = "double-free"
+    INVALID_FREE = "invalid-free"  # of what was not allocated, not so, or is no more
     BAD_PAGE = "bad-page"
     SLAB_CORRUPTION = "slab-corruption"
     SLAB_LEAK = "slab-leak"  # a slab cache destroyed while objects of it are in use

@@ -13,10 +13,21 @@ from typing import NamedTuple
 
 from lkm.decode.dwarf.debug import DAMAGE, Debug, Scope, Site
 from lkm.elf import Elf, Symbol, parse_elf
-from lkm.elf.number import SHF_EXECINSTR, SHN_LORESERVE, SHN_UNDEF, STT_FILE, STT_SECTION
+from lkm.elf.number import (
+    ET_REL,
+    SHF_EXECINSTR,
+    SHN_LORESERVE,
+    SHN_UNDEF,
+    SHT_NOBITS,
+    STT_FILE,
+    STT_SECTION,
+)
 from lkm.errors import BadInputError
-from lkm.klog.report import Frame
+from lkm.klog.report import Code, Frame
 from lkm.module.file import module_name, open_module
+
+_FEWEST = 8  # bytes of a function that are worth comparing
+_TOLERATED = 3  # one byte of so many may differ: what the kernel patches at run time
 
 
 class Fit(StrEnum):
@@ -25,6 +36,7 @@ class Fit(StrEnum):
     FITS = "fits"
     NO_SYMBOL = "no-symbol"
     OTHER_SIZE = "other-size"
+    OTHER_CODE = "other-code"
 
 
 class Found(NamedTuple):
@@ -85,6 +97,33 @@ class CodeFile:
                 return Found(Fit.FITS, symbol, address, size or symbol.size)
             closest = Found(Fit.OTHER_SIZE, symbol, address, size or symbol.size)
         return closest
+
+    def has_bytes(self, found: Found, code: Code) -> bool:
+        """Whether the bytes that the kernel printed around a fault are the file's, as far as can be told.
+
+        Not compared is what changes when a module is loaded: what relocations are for, with the instruction's
+        first byte (calls become NOPs), and a few bytes that the kernel patches (alternatives, static keys).
+        """
+        symbol = found.symbol
+        if symbol is None or self.elf.header.type != ET_REL:
+            return True
+        offset = found.address - self.debug.places.get(symbol.section, 0)
+        begin = max(offset - code.at, symbol.value)
+        end = min(offset + len(code.data) - code.at, symbol.value + symbol.size)
+        section = self.elf.section(symbol.section)
+        if end - begin < _FEWEST or end > section.size or section.type == SHT_NOBITS:
+            return True
+        ours = self.elf.source.read(section.offset + begin, end - begin, section.name)
+        theirs = code.data[code.at + begin - offset : code.at + end - offset]
+        loose = {
+            place
+            for one in self.elf.relocations(section)
+            if begin - 8 <= one.offset < end + 2
+            for place in range(one.offset - 2, one.offset + 4)
+        }
+        compared = [place for place in range(begin, end) if place not in loose]
+        differ = sum(ours[place - begin] != theirs[place - begin] for place in compared)
+        return differ * _TOLERATED <= len(compared)
 
     def _size(self, symbol: Symbol) -> int:
         from bisect import bisect_right

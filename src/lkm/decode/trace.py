@@ -12,7 +12,7 @@ from lkm.decode.code import CodeFile, Fit, Found, KernelFile
 from lkm.decode.dwarf.debug import DAMAGE, Site
 from lkm.decode.value import SourceLine, Step, Walk
 from lkm.errors import LkmError
-from lkm.klog.report import Frame, Report
+from lkm.klog.report import Code, Frame, Report
 
 # Frames of the kernel that are shown with a line at most: each takes reading a unit of debug information.
 _MOST_KERNEL_LINES = 16
@@ -47,21 +47,22 @@ class Files:
 
     def choose(self, reports: Iterable[Report]) -> None:
         """Decides for each module which of the files given is the one that crashed."""
-        frames: dict[str, dict[Frame, None]] = {}
+        frames: dict[str, dict[Frame, Code | None]] = {}
         for report in reports:
             for frame in _frames(report):
                 if frame.module and frame.offset is not None:
-                    frames.setdefault(frame.module, {}).setdefault(frame)
+                    code = report.code if frame is report.at else None
+                    frames.setdefault(frame.module, {}).setdefault(frame, code)
         for name, of_it in frames.items():
-            self._chosen[name] = self._choose(name, list(of_it))
+            self._chosen[name] = self._choose(name, of_it)
 
-    def _choose(self, name: str, frames: list[Frame]) -> CodeFile | None:
+    def _choose(self, name: str, frames: Mapping[Frame, Code | None]) -> CodeFile | None:
         candidates = self.modules.get(name, ())
         if not candidates:
             return None
         misfits: list[tuple[CodeFile, Frame, Found]] = []
         for code in candidates:
-            found = [(code, frame, code.find(frame)) for frame in frames]
+            found = [(code, frame, _find(code, frame, dump)) for frame, dump in frames.items()]
             wrong = [one for one in found if one[2].fit is not Fit.FITS]
             if not wrong:
                 return code
@@ -96,6 +97,13 @@ class Files:
         return Step(frame, _source_lines(sites, unit, own=bool(frame.module)), bool(frame.module))
 
 
+def _find(code: CodeFile, frame: Frame, dump: Code | None) -> Found:
+    found = code.find(frame)
+    if found.fit is Fit.FITS and dump is not None and not code.has_bytes(found, dump):
+        return found._replace(fit=Fit.OTHER_CODE)
+    return found
+
+
 def return_site(address: int, frame: Frame, *, exact: bool) -> int:
     """The address whose line is asked for: a caller's is of the call, just before where it returns to."""
     return address if exact or not frame.offset else address - 1
@@ -105,6 +113,8 @@ def _misfit(code: CodeFile, frame: Frame, found: Found) -> str:
     place = f"{frame.symbol}+{frame.offset:#x}/{frame.size or 0:#x}"
     if found.fit is Fit.NO_SYMBOL:
         why = f"it has no {frame.symbol}"
+    elif found.fit is Fit.OTHER_CODE:
+        why = "other instructions than it has"
     else:
         why = f"there {frame.symbol} takes {found.size:#x} bytes"
     return f"{code.path} is not the module that crashed, or was built anew since: the log has {place}, {why}"

@@ -124,6 +124,10 @@ WORDS: dict[str, Words] = {
         "memory was freed twice",
         "two error paths, or an error path and the exit function, free the same pointer",
     ),
+    Kind.INVALID_FREE: Words(
+        "something was freed that is no allocation",
+        "kfree() of a pointer that was moved on, of memory of vmalloc(), or of a variable",
+    ),
     Kind.BAD_PAGE: Words(
         "a page of memory was freed while in use, or freed twice",
         "an unbalanced get_page() or free_page(), or a write past an allocation",

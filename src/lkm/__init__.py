@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel, Toolchain, add_kernel, find_kernel, list_kernels, remove_kernel
     from lkm.klog import Record
     from lkm.module import Module, read_module
+    from lkm.release import Policy, Verification, get_sources, verify_file, verify_tree
     from lkm.verdict import Verdict, check
 
 _WHERE = {
@@ -48,6 +49,7 @@ _WHERE = {
     "kernel": ("Kernel", "Toolchain", "add_kernel", "find_kernel", "list_kernels", "remove_kernel"),
     "klog": ("Record",),
     "module": ("Module", "read_module"),
+    "release": ("Policy", "Verification", "get_sources", "verify_file", "verify_tree"),
     "verdict": ("Verdict", "check"),
     "job": ("Job", "Listener", "Outcome", "RunResult", "run"),
 }
@@ -71,22 +73,27 @@ __all__ = [
     "Module",
     "OutOfTimeError",
     "Outcome",
+    "Policy",
     "Record",
     "RunResult",
     "Standby",
     "Toolchain",
     "UsageError",
     "Verdict",
+    "Verification",
     "__version__",
     "add_kernel",
     "build",
     "check",
     "find_kernel",
+    "get_sources",
     "list_kernels",
     "new_module",
     "read_module",
     "remove_kernel",
     "run",
+    "verify_file",
+    "verify_tree",
 ]
 
 

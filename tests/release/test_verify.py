@@ -127,7 +127,9 @@ def test_a_key_that_is_not_here(write: Callable[..., Path], verify: Verify, peop
     answer = verify(path)
     assert answer.state is State.UNKNOWN_KEY and answer.signature is not None
     assert answer.signature.key and answer.signature.key in answer.message.replace(" ", "").replace(" ", "")
-    assert "these are not here either: Revoked" in answer.message  # the one pinned key that is not in the file
+    assert (
+        "these are not here either: Revoked" in answer.message
+    )  # the one pinned key that is not in the file
     assert answer.hint == "gpg --locate-keys revoked@example.org, or --keyring KEY.asc"
 
 
@@ -254,3 +256,30 @@ def test_a_bomb(write: Callable[..., Path], verify: Verify, monkeypatch: pytest.
     monkeypatch.setattr("lkm.release.verify.TAR_LIMIT", 1 << 20)
     answer = verify(write(data=lzma.compress(bytes(8 << 20))))
     assert not answer.ok and "more than 1 MiB" in answer.message
+
+
+def test_a_key_that_was_made_to_last_longer(
+    write: Callable[..., Path], people: Any, tar: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept has expired; its owner's address has it anew, and is asked by itself."""
+    from release_server import Server
+
+    from lkm.release.keys import keys_dir
+    from lkm.release.wkd import build_urls
+
+    house = people.house
+    key = house.make("Longer", "longer@example.org", expire="30d", time=OLD)
+    path = write(signature=key.sign(tar(), time=OLD))
+    signers = [Signer(key.fingerprint, "Longer", "longer@example.org")]
+    keys_dir().mkdir(parents=True)
+    (keys_dir() / f"{key.fingerprint}.gpg").write_bytes(key.public)
+    server = Server()
+    monkeypatch.setenv("LKM_WKD", server.url)
+    assert verify_file(path, signers=signers).state is State.EXPIRED_KEY
+    house.gpg("--quick-set-expire", key.fingerprint, "20y", time="20200110T000000")
+    (url,) = build_urls("longer@example.org")
+    server.put(url.removeprefix(server.url).partition("?")[0], house.export("Longer", key.fingerprint).public)
+    assert verify_file(path, signers=signers, fetch_keys=False).state is State.EXPIRED_KEY
+    assert verify_file(path, signers=signers).ok
+    server.close()
+    assert verify_file(path, signers=signers).ok  # kept

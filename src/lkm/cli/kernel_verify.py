@@ -114,12 +114,14 @@ def _tell(answer: TreeAnswer) -> None:
 
 
 def _difference_lines(differences: Differences) -> list[str]:
+    from lkm.release.tar import show_name
+
     lines = []
     for label, paths in (("changed", differences.changed), ("missing", differences.missing)):
-        lines += [f"  {label:8} {path}" for path in paths[:_SHOWN]]
+        lines += [f"  {label:8} {show_name(path)}" for path in paths[:_SHOWN]]
         lines += [f"  {label:8} and {len(paths) - _SHOWN} more"] if len(paths) > _SHOWN else []
     count = len(differences.added)
     if count:
-        some = ", ".join(differences.added[:3]) + (", …" if count > 3 else "")
+        some = ", ".join(map(show_name, differences.added[:3])) + (", …" if count > 3 else "")
         lines.append(f"  {'added':8} {some} ({count} in all; that alone is no fault)")
     return lines

@@ -6,6 +6,7 @@ from lkm.release.git import get_git
 from lkm.release.mirror import find_mirror
 from lkm.release.names import Kind, Wanted, parse_wanted
 from lkm.release.record import Record, read_record
+from lkm.release.sources import get_sources
 from lkm.release.tree import TreeAnswer, verify_tree
 from lkm.release.value import State, Verification
 from lkm.release.verify import verify_file
@@ -23,6 +24,7 @@ __all__ = [
     "find_version",
     "get_git",
     "get_release",
+    "get_sources",
     "list_trees",
     "parse_wanted",
     "read_record",

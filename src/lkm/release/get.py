@@ -289,7 +289,7 @@ def unpack_file(
         with path.open("rb", buffering=0) as raw:
             file = HashedFile(raw, size=path.stat().st_size, progress=Silent(), what=what)
             chunks = read_tar(file, limit=TAR_LIMIT, name=path.name)
-            _top, manifest = unpack(chunks, part, size=size or TAR_LIMIT, progress=progress, what=what)
+            _top, manifest = unpack(chunks, part, size=size, progress=progress, what=what)
             sha256 = file.finish()
         if record.sha256 and sha256 != record.sha256:
             raise BadInputError(f"{path} changed after it was verified; nothing was unpacked")

@@ -133,7 +133,8 @@ def unpack(
     """Unpacks a tar into `into`, an empty directory that nobody else writes; its top directory's contents
     become those of `into`.  Gives the name of that directory and what was unpacked, in order.
 
-    `size`: bytes of the tar, for the progress.  Raises `HostileError` for what kernel sources never hold.
+    `size`: bytes of the tar, for the progress; 0 where not known.  Raises `HostileError`
+    for what kernel sources never hold.
     """
     root, top = str(into), ""
     manifest: list[Entry] = []
@@ -158,7 +159,7 @@ def unpack(
         else:
             manifest.append(Entry(member.kind, _write(member, place, reader), path))
         if not len(manifest) & 0xFF:
-            progress.update(what, reader.position, size)
+            progress.update(what, reader.position, size or None)
     _check_links(into, links)
     return top, manifest
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lkm.cli import run_command
-from lkm.doctor import State, examine
+from lkm.doctor import Finding, State, examine
+from lkm.kernel import Kernel, Origin
 
 Capture = pytest.CaptureFixture[str]
 
@@ -50,3 +51,22 @@ def test_a_cache_that_cannot_be_written_is_missing(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LKM_CACHE", "/proc/lkm")
     (cache,) = [finding for finding in examine() if finding.name == "cache"]
     assert cache.state is not State.GOOD
+
+
+def test_a_debug_kernel_is_known_by_its_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where none is at hand it is said where to read how to get one."""
+
+    def finding(config: str) -> Finding:
+        (tmp_path / "config").write_text(config)
+        kernel = Kernel("debug", "6.12.0-debug", "x86_64", Origin.DIRECTORY, config=tmp_path / "config")
+        monkeypatch.setattr("lkm.doctor.list_kernels", lambda: [kernel])
+        monkeypatch.setattr("lkm.doctor.find_kernel", lambda *_, **__: kernel)
+        return next(one for one in examine() if one.name == "debug kernel")
+
+    none = finding("CONFIG_SMP=y\n# CONFIG_KASAN is not set\n")
+    assert none.state is State.NOTE
+    assert (Path(__file__).parents[1] / none.text.rpartition(" ")[2]).is_file()
+    good = finding("CONFIG_KASAN=y\nCONFIG_DEBUG_KMEMLEAK=y\n")
+    assert (good.state, good.text) == (State.GOOD, "debug: KASAN, kmemleak")

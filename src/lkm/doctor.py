@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,12 +15,16 @@ from lkm.errors import LkmError
 from lkm.guest import list_templates
 from lkm.guest.accelerator import recall_accelerator
 from lkm.guest.qemu import find_qemu
-from lkm.kernel import find_kernel
+from lkm.kernel import find_kernel, list_kernels
 from lkm.kernel.distribution import can_fetch
+from lkm.kernel.facts import parse_facts
+from lkm.kernel.layout import read_text
 from lkm.kernel.toolchain import find_cage_problem
 from lkm.requirements import install_command, is_met, read_requirements
 
 GIB = 1 << 30
+# What makes a kernel report a module's mistakes where they happen (docs/debug-kernel.md).
+_DETECTORS = {"KASAN": "KASAN", "PROVE_LOCKING": "lockdep", "DEBUG_KMEMLEAK": "kmemleak"}
 
 
 class State(StrEnum):
@@ -44,7 +49,8 @@ class Finding:
 def examine(*, stage: str = "run") -> list[Finding]:
     """Looks at the machine; starts nothing but `bwrap … true`, changes nothing."""
     debugger = [_gdb()] if stage == "run" else []  # the tests need it
-    return [*_programs(stage), *debugger, _cache(), _memory(), _kvm(), _cage(), _fetching(), _kernel()]
+    machine = [_cache(), _memory(), _kvm(), _cage(), _fetching()]
+    return [*_programs(stage), *debugger, *machine, _kernel(), _debug_kernel()]
 
 
 def _programs(stage: str) -> list[Finding]:
@@ -135,3 +141,17 @@ def _kernel() -> Finding:
     return Finding(
         "kernel", State.GOOD, f"{kernel.name} ({kernel.release})", "the default for guests and builds"
     )
+
+
+def _debug_kernel() -> Finding:
+    purpose = "memory errors, lock mistakes and leaks, reported where they happen"
+    kernels = list_kernels()
+    with suppress(LkmError):
+        kernels.append(find_kernel(None, fetch=False))  # LKM_KERNEL or lkm.toml may name a build directory
+    for kernel in kernels:
+        if kernel.config is not None:
+            facts = parse_facts(read_text(kernel.config))
+            if found := [name for option, name in _DETECTORS.items() if facts[option]]:
+                return Finding("debug kernel", State.GOOD, f"{kernel.name}: {', '.join(found)}", purpose)
+    text = "no kernel here has KASAN, lockdep or kmemleak: docs/debug-kernel.md"
+    return Finding("debug kernel", State.NOTE, text, purpose)

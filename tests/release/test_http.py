@@ -85,9 +85,17 @@ def test_the_server_knows_no_ranges(server: Server, fetch: Fetch) -> None:
 
 @pytest.mark.parametrize(
     "lie",
-    ["bytes 0-2999999/3000000", "bytes 999999-2999999/3000000", "bytes 1000000-3000000/3000001", "bytes 1000000-2999999/3000001",
-     "bytes 1000000-2999998/3000000", "bytes 1000000-2999999/*", "1000000", ""],
-)  # fmt: skip
+    [
+        "bytes 0-2999999/3000000",
+        "bytes 999999-2999999/3000000",
+        "bytes 1000000-2999999/3000001",
+        "bytes 1000000-3000000/3000001",
+        "bytes 1000000-2999998/3000000",
+        "bytes 1000000-2999999/*",
+        "1000000",
+        "",
+    ],
+)
 def test_a_part_that_is_not_the_one_asked_for(lie: str, server: Server, fetch: Fetch) -> None:
     server.put("/big", DATA, breaks=[1_000_000], content_ranges=[lie])
     assert fetch() == DATA

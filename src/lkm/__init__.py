@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lkm.version import VERSION as __version__  # noqa: N811 - the name that packages give it
 
 if TYPE_CHECKING:
+    from lkm.decode import Decoded, decode_log
     from lkm.errors import (
         BadInputError,
         GuestLostError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lkm.verdict import Verdict, check
 
 _WHERE = {
+    "decode": ("Decoded", "decode_log"),
     "errors": (
         "BadInputError",
         "GuestLostError",
@@ -58,6 +60,7 @@ _PLACE = {name: place for place, names in _WHERE.items() for name in names}
 __all__ = [
     "BadInputError",
     "Built",
+    "Decoded",
     "Detail",
     "Diagnostic",
     "Ending",
@@ -85,6 +88,7 @@ __all__ = [
     "add_kernel",
     "build",
     "check",
+    "decode_log",
     "find_kernel",
     "get_sources",
     "list_kernels",

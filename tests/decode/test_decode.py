@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def test_inlined_callers_come_with_the_innermost_first(module: Path) -> None:
     assert trace.steps[0].lines[-1].function == "crash_init"
     assert trace.steps[0].lines[-1].line == line_of("INIT")
     assert not trace.steps[-1].lines  # the kernel's own
+
+
+def test_a_caller_is_shown_at_the_line_of_its_call(module: Path) -> None:
+    code = CodeFile(module)
+    after, size = find_offset(code, "twice", line_of("SECOND"))
+    log = re.sub(r"crash_init\+0x\w+/0x\w+ ", f"twice+{after:#x}/{size:#x} ", null_log(module))
+    (step, *_) = decode_one(log, module).walks[1].steps
+    assert step.lines[0].line == line_of("FIRST")
 
 
 def test_the_instruction_is_marked_among_its_neighbours_with_its_registers(module: Path) -> None:

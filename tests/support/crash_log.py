@@ -47,6 +47,12 @@ __attribute__((noinline)) int set(int *where, int value)
     return work("set", 1);
 }
 
+__attribute__((noinline)) int twice(int value)
+{
+    value += work("first", value); /* FIRST */
+    return work("second", value) + 1; /* SECOND */
+}
+
 __attribute__((section(".init.text"))) int crash_init(void)
 {
     return show(the_device, 3) + share(the_device, 9) + set(&the_device->id, 4); /* INIT */

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm.cli import common
-from lkm.errors import BadInputError, UsageError
+from lkm.errors import BadInputError, LkmError, UsageError
 
 if TYPE_CHECKING:
     from lkm.decode import Decoded
@@ -61,14 +61,15 @@ def command(
         if not path.exists():
             raise UsageError(f"{path}: there is no such file", hint="lkm decode LOG MODULE.ko")
     log: bytes | Sequence[Record]
+    kernel = _find_kernel(kernel_name)
     if logs or _is_piped():
         log = _read(logs[0] if logs else "-")
         paths = paths or _beside()
     else:
         log, last_paths, last_kernel = _last()
         paths = paths or last_paths
-        kernel_name = kernel_name or last_kernel
-    decoded = _decode(log, paths, _find_kernel(kernel_name))
+        kernel = kernel or _find_last_kernel(last_kernel)
+    decoded = _decode(log, paths, kernel)
     if as_json:
         from lkm.show.decode import decode_json
 
@@ -130,11 +131,19 @@ def _last() -> tuple[Sequence[Record], list[Path], str]:
 
 
 def _find_kernel(name: str | None) -> Kernel | None:
-    if name is None:
+    if not name:
         return None
     from lkm.kernel import find_kernel
 
     return find_kernel(name, need_build=False)
+
+
+def _find_last_kernel(name: str) -> Kernel | None:
+    """The kernel of the last run, which may be gone since: lines of its own are all that is lost."""
+    try:
+        return _find_kernel(name)
+    except LkmError:
+        return None
 
 
 def _decode(

@@ -184,12 +184,16 @@ def _executed(evidence: Evidence) -> Words:
             "a function pointer that points to data: never set, overwritten, or of a freed structure",
         )
     unloaded = report.details.get("last_unloaded", "")
-    of = f" of {unloaded}" if unloaded else ""
+    of = f" of {unloaded}" if unloaded else " of a module"
     return Words(
-        f"code was run that is no longer there ({address}): probably{of} after it was unloaded",
+        f"code{of} was run that is no longer there ({address}): it was unloaded",
         "a timer, work item, thread or callback that the exit function did not stop and wait for: "
         "timer_delete_sync(), cancel_work_sync(), kthread_stop(), unregister_…()",
     )
+
+
+def _unloaded(evidence: Evidence) -> Words | None:
+    return _executed(evidence) if _is_nowhere(evidence.report) else _named(evidence)
 
 
 def _list(evidence: Evidence) -> Words | None:
@@ -403,6 +407,7 @@ _SPECIAL: dict[str, Callable[[Evidence], Words | None]] = {
     Kind.OOPS: _page_fault,
     Kind.USE_AFTER_FREE: _page_fault,
     Kind.LIST_CORRUPTION: _list,
+    Kind.UNLOADED_IN_USE: _unloaded,
     Kind.DIVIDE_ERROR: _divide,
     Kind.BUG: _stopped_itself,
     Kind.WARNING: _stopped_itself,

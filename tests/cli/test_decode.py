@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""`lkm decode`: a log from a file, a pipe, or the last run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crash_log import compile_module, find_offset, line_of, make_log
+
+from lkm.cli import run_command
+from lkm.decode.code import CodeFile
+from lkm.decode.last import last_path, read_last, write_last
+from lkm.klog import parse_log
+
+Capture = pytest.CaptureFixture[str]
+LOGS = Path(__file__).parents[1] / "klog" / "logs"
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    return compile_module(tmp_path)
+
+
+@pytest.fixture
+def log(module: Path, tmp_path: Path) -> Path:
+    code = CodeFile(module)
+    offset, _ = find_offset(code, "show", line_of("FIELD"))
+    path = tmp_path / "crash.txt"
+    path.write_text(make_log(code, "show", offset))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def nothing_piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        yield
+
+
+def test_a_log_and_its_module(
+    log: Path, module: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(module.parent)
+    assert run_command(["decode", "crash.txt", "crash.ko"]) == 0
+    said = capfd.readouterr().out
+    assert said.startswith("null-pointer: a NULL pointer was followed: `dev->name`")
+    assert f"at crash.c:{line_of('FIELD')}, in name_length(), inlined into show()" in said
+    assert f" → {line_of('FIELD')}  " in said
+    assert "\x1b" not in said
+    assert all(len(line) <= 120 for line in said.splitlines())
+
+
+def test_the_modules_of_the_current_directory_are_tried(
+    log: Path, module: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(module.parent)
+    assert run_command(["decode", "crash.txt"]) == 0
+    assert "at crash.c:" in capfd.readouterr().out
+
+
+def test_a_pipe(log: Path, module: Path) -> None:
+    argv = [sys.executable, "-m", "lkm", "decode", "--module", str(module.parent)]
+    with log.open("rb") as file:
+        done = subprocess.run(argv, stdin=file, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "`dev->name`" in done.stdout
+
+
+def test_json_has_every_field_that_is_documented(log: Path, module: Path, capfd: Capture) -> None:
+    assert run_command(["decode", "--json", str(log), str(module)]) == 0
+    value = json.loads(capfd.readouterr().out)
+    assert value["schema"] == 1
+    (report,) = value["reports"]
+    assert report["kind"] == "null-pointer" and report["expression"] == "dev->name"
+    assert report["place"]["line"] == line_of("FIELD")
+    assert report["address"] == "0x10"
+    text = (Path(__file__).parents[2] / "docs" / "decode.md").read_text()
+    missing = [name for name in report if f"`{name}`" not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("path", sorted(LOGS.glob("*-*.txt"))[::4], ids=lambda path: path.stem)
+def test_every_log_is_shown_in_80_columns(
+    path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    status = run_command(["decode", "--all", str(path)])
+    said = capfd.readouterr().out
+    assert status == int(not said)
+    assert all(len(line) <= 80 for line in said.splitlines() if "/" not in line)
+
+
+def test_colours_are_there_where_they_are_wanted(
+    log: Path, module: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run_command(["decode", str(log), str(module)]) == 0
+    assert "\x1b[" in capfd.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run_command(["decode", str(log), str(module)]) == 0
+    assert "\x1b[" not in capfd.readouterr().out
+
+
+def test_later_reports_are_named_and_told_with_all(log: Path, module: Path, capfd: Capture) -> None:
+    log.write_text(log.read_text() * 2)
+    assert run_command(["decode", str(log), str(module)]) == 0
+    said = capfd.readouterr()
+    assert "then null-pointer: " in said.out and "--all" in said.err
+    assert run_command(["decode", "--all", str(log), str(module)]) == 0
+    assert "an earlier report came first" in capfd.readouterr().out
+
+
+def test_a_log_without_a_report_is_status_1(tmp_path: Path, capfd: Capture) -> None:
+    path = tmp_path / "log"
+    path.write_text("[    1.0] hello\n")
+    assert run_command(["decode", str(path)]) == 1
+    assert "no report" in capfd.readouterr().err
+    assert run_command(["decode", "--json", str(path)]) == 1
+    assert json.loads(capfd.readouterr().out)["reports"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere.txt"], "cannot read nowhere.txt"),
+        (["one", "two"], "'two': one log at a time"),
+        (["--module", "nowhere.ko", "log"], "nowhere.ko: there is no such file"),
+        ([], "no log was given"),
+    ],
+)
+def test_wrong_use_is_told_with_what_to_type(  # noqa: PLR0917
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    capfd: Capture,
+    nothing_piped: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["decode", *words]) == 2
+    err = capfd.readouterr().err
+    assert said in err and "hint: " in err
+
+
+def test_the_last_run_is_decoded_where_nothing_is_given(
+    log: Path, module: Path, capfd: Capture, nothing_piped: None
+) -> None:
+    write_last("", [module], parse_log(log.read_bytes()), first=0)
+    kept = read_last()
+    assert kept is not None and kept.modules == (module,)
+    assert run_command(["decode"]) == 0
+    assert "`dev->name`" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1, "log": 3}'])
+def test_a_damaged_last_run_is_as_good_as_none(text: str) -> None:
+    last_path().parent.mkdir(parents=True)
+    last_path().write_text(text)
+    assert read_last() is None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STATUS = {Outcome.OK: 0, Outcome.HANG: 124, Outcome.GUEST_LOST: 128}
 _MOST, _LAST = 2000, 100  # records that a terminal is shown of a flood, from its beginning and end
+_MOST_REPORTS = 3  # after the first, a line each
 _LEVEL_STYLE = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow"}
 
 
@@ -113,8 +114,31 @@ def tell_outcome(result: RunResult) -> None:
     if result.leftovers or result.cycles:
         tell_leftovers(result)
     common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
+    if result.reports:
+        tell_reports(result)
     if result.hint:
         common.hint(result.hint)
+
+
+def tell_reports(result: RunResult) -> None:
+    """What the kernel reported, at its source lines, on standard error; kept for `lkm decode`."""
+    from lkm.decode.last import write_last
+    from lkm.show.decode import format_decoded, summary_line
+
+    first, *others = result.reports
+    click.echo(err=True)
+    # click takes the colours out where they are not wanted.
+    click.echo(
+        format_decoded(first, brief=True, color=True, width=min(common.terminal_width(), 120)),
+        err=True,
+        nl=False,
+    )
+    for one in others[:_MOST_REPORTS]:
+        common.note(f"then {summary_line(one)}")
+    if len(others) > _MOST_REPORTS:
+        common.note(f"and {len(others) - _MOST_REPORTS} more: lkm decode --all")
+    modules = [module.path for module in result.modules]
+    write_last(result.kernel.name, modules, result.log, first=first.report.first)
 
 
 def tell_leftovers(result: RunResult) -> None:

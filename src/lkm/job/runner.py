@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
 from lkm.guest import End, Ending, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
+from lkm.job.reports import find_reports
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
 from lkm.kernel.find import given_kernel
@@ -160,7 +161,7 @@ class _Run:
             find_layout(self.kernel)  # a second's work, once a kernel, while that is booted
             self.boot.join()
         with guest:
-            guest.limit(self.job.timeout)
+            guest.limit(None if self.job.gdb else self.job.timeout)
             self.accelerator = guest.accelerator
             self._took(start=began)
             if self.job.unload:
@@ -172,9 +173,6 @@ class _Run:
                 outcome = self._repeat(guest, plan, words)
             guest.log()  # whatever is still on its way
             if guest.oopsed:
-                from lkm.job.explain import explain_oops
-
-                self.hint = explain_oops(self.records.since())
                 return Outcome.OOPS
             return outcome
 
@@ -326,13 +324,19 @@ class _Run:
         self.listener.record(record)
 
     def _result(self, outcome: Outcome) -> RunResult:
+        log = self.records.since()
+        reports = find_reports(log, modules=[one.path for one in self.modules], kernel=self.kernel)
+        if outcome is Outcome.OOPS:
+            from lkm.job.explain import NO_REPORT
+
+            self.hint = "" if reports else NO_REPORT
         return RunResult(
             outcome=outcome,
             kernel=self.kernel,
             accelerator=self.accelerator,
             modules=tuple(self.modules),
             exec=self.executed,
-            log=self.records.since(),
+            log=log,
             left_out=self.records.left_out,
             ending=self.ending,
             timing=replace(self.timing, total=time.monotonic() - self.began),
@@ -340,6 +344,7 @@ class _Run:
             hint=self.hint,
             leftovers=self.leftovers,
             cycles=self.cycles,
+            reports=reports,
         )
 
 

@@ -13,6 +13,7 @@ from lkm.guest import Ending, ExecResult, Guest, Step
 from lkm.klog import Record
 
 if TYPE_CHECKING:
+    from lkm.decode import Decoded
     from lkm.guest.gdb.debugger import Waiting
     from lkm.kbuild import Built
     from lkm.kernel import Kernel
@@ -95,7 +96,7 @@ class RunResult:
     `left_out`: records missing from the middle of `log`, where there was a flood of them.  `ending`: how
     the guest ended, None where it was still there at the end of the run.  `leftovers`: what is still there
     after unloading, None where that was not or could not be looked at.  Of cycles, `log` has the first, and
-    one that went wrong.
+    one that went wrong.  `reports`: what the kernel reported (an oops, a warning), at its source lines.
     """
 
     outcome: Outcome
@@ -111,6 +112,7 @@ class RunResult:
     left_out: int = 0
     leftovers: tuple[Leftover, ...] | None = None
     cycles: Cycles | None = None
+    reports: tuple[Decoded, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -9,6 +9,7 @@ from lkm.guest import Detail, Ending, Step
 from lkm.job import ModuleResult, Outcome, RunResult
 
 if TYPE_CHECKING:
+    from lkm.decode import Decoded
     from lkm.leftovers.cycles import Cycles
     from lkm.leftovers.value import Leftover
 
@@ -92,7 +93,14 @@ def run_json(result: RunResult) -> dict[str, Any]:
         "hint": result.hint,
         "leftovers": None if result.leftovers is None else _leftovers_json(result.leftovers),
         "cycles": None if result.cycles is None else _cycles_json(result.cycles),
+        "reports": _reports_json(result.reports) if result.reports else [],
     }
+
+
+def _reports_json(reports: tuple[Decoded, ...]) -> list[dict[str, Any]]:
+    from lkm.show.decode import decoded_json  # most runs have none
+
+    return [decoded_json(one) for one in reports]
 
 
 def _leftovers_json(leftovers: tuple[Leftover, ...]) -> list[dict[str, Any]]:

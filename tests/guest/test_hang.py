@@ -148,7 +148,20 @@ def test_a_sleep_outside_of_any_module() -> None:
 
 def test_nothing_said_and_nothing_runs() -> None:
     assert judge_hang([], [], IDLE, prints=False) == Ending(End.HANG, Detail.ASLEEP)
-    assert judge_hang([], [], DEAF, prints=False) == Ending(End.HANG, Detail.INTERRUPTS_OFF)
+    assert judge_hang([], [], DEAF, prints=False) == Ending(End.HANG)
+
+
+def test_who_was_interrupted_has_interrupts_on_however_often_they_were_seen_off() -> None:
+    slow = NMI.replace("RIP: 0010:stick+0x6f/0x245 [stuck]", "RIP: 0010:update_load_avg+0xb5/0x780").replace(
+        " <IRQ>\n", " <IRQ>\n asm_sysvec_apic_timer_interrupt+0x16/0x20\n"
+    )
+    assert judge_hang([], stacks(slow), DEAF, prints=False) == Ending(
+        End.HANG, Detail.NONE, "update_load_avg+0xb5/0x780"
+    )
+    within = slow.replace(
+        "call_timer_fn", "_raw_spin_unlock+0x1/0x2\n stick+0x6f/0x245 [stuck]\n call_timer_fn"
+    )
+    assert judge_hang([], stacks(within), DEAF, prints=False).detail is Detail.LOOPING
 
 
 @pytest.mark.parametrize("junk", ["", "Call Trace:", " <NMI>", "RIP: 0010:", "task:", "task:x state:", "\0"])

@@ -60,6 +60,8 @@ _LOCKS = re.compile(
     r"|_*down(_\w+)?|percpu_down_\w+|rwbase_\w*lock\w*|osq_lock)(\.\w+)*$"
 )
 _PRINTS = re.compile(r"^(_?v?printk\w*|vprintk_\w+|console_unlock|_dev_\w+)(\.\w+)*$")
+# The first code of each interrupt: arch/x86/include/asm/idtentry.h
+_INTERRUPTED = re.compile(r"^asm_(sysvec_|common_interrupt)")
 # What the frames outside of the module's say of how it came to run; the first that is met.
 _CONTEXTS = (
     ("timer", re.compile(r"^(call_timer_fn|expire_timers|__run_timers?\w*|__hrtimer_run_queues)\b")),
@@ -136,14 +138,14 @@ def judge_hang(
         detail = Detail.FLOOD
     elif _any(_LOCKS, inner):
         detail = Detail.LOCK
-    elif _is_deaf(moments):
+    elif _is_deaf(moments) and places and not _any(_INTERRUPTED, inner):
         detail = Detail.INTERRUPTS_OFF
     elif idle:
         detail = Detail.ASLEEP
     elif prints:
         detail = Detail.FLOOD
-    else:
-        detail = Detail.LOOPING
+    else:  # what is in no module may just have been slow: a busy host
+        detail = Detail.NONE if index is None else Detail.LOOPING
     return Ending(End.HANG, detail, where, context)
 
 

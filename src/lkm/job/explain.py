@@ -76,9 +76,11 @@ _ADVICE = {
 
 def explain_ending(ending: Ending, timeout: float) -> str:
     """What to look at, and to type next, after a guest that ended so; `timeout` in seconds is what it had."""
-    parts = [_ADVICE.get(ending.detail, "")]
+    advice = _ADVICE.get(ending.detail, "")
+    parts = [] if advice.endswith("?") else [advice]
     if ending.end is End.HANG:
         parts.append(f"--timeout {max(timeout * 4, 1):g} where it only needs longer than {timeout:g} s")
         if ending.words:
             parts.append(ending.words)
-    return "; ".join(filter(None, parts))
+    text = "; ".join(filter(None, parts))
+    return f"{advice} {text}" if advice.endswith("?") else text

@@ -86,10 +86,11 @@ static int has_module(const char *at)
 }
 
 /* "[<0>] msleep+0x29/0x40" becomes " msleep+0x29/0x40", as in a trace that the kernel prints */
-static void put_stack(char *to, long pid)
+static u32 put_stack(char *to, long pid)
 {
 	static char stack[4096];
 	const char *at = stack;
+	char *begin = to;
 
 	read_of(pid, "/stack", stack, sizeof(stack));
 	while (*at) {
@@ -99,7 +100,7 @@ static void put_stack(char *to, long pid)
 		while (*at && (*to++ = *at++) != '\n')
 			;
 	}
-	*to = 0;
+	return (u32)(to - begin);
 }
 
 /* The shape is that of the kernel's own (sched_show_task), so that it is read like them. */
@@ -116,8 +117,9 @@ static void say_process(long pid, const char *stat)
 	text[n++] = state;
 	n += put_text(text + n, " pid:");
 	n += put_number(text + n, pid);
-	n += put_text(text + n, "\nCall Trace:\n");
-	put_stack(text + n, pid);
+	n += put_text(text + n, "\nCall Trace:\n <TASK>\n");
+	n += put_stack(text + n, pid);
+	put_text(text + n, " </TASK>\n");
 	if (pid != waiting && !has_module(text))
 		; /* the kernel's own: of no interest to a person */
 	else if (state == 'D' && sysrq >= 0)

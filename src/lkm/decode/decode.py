@@ -15,7 +15,7 @@ from lkm.decode.meaning import Evidence, explain
 from lkm.decode.pointer import NEAR_NULL, Surroundings, find_called, find_divisor, find_followed
 from lkm.decode.poison import explain_value
 from lkm.decode.source import find_source, read_excerpt
-from lkm.decode.trace import MACHINERY, Files, near_directories, return_site, walk_report
+from lkm.decode.trace import MACHINERY, Files, is_exact, near_directories, return_site, walk_report
 from lkm.decode.value import Decoded, Excerpt, Register, SourceLine, Step, Walk
 from lkm.errors import BadInputError, LkmError
 from lkm.klog.report import Frame, Kind, Report
@@ -144,24 +144,39 @@ def _decode(report: Report, files: Files) -> Decoded:
     )
 
 
+# Reports of an access, that tell of who allocated and freed the memory, too; of others that is the place.
+_ACCESSES = {Kind.KASAN, Kind.KFENCE, Kind.DOUBLE_FREE, Kind.INVALID_FREE, Kind.USE_AFTER_FREE}
+_HISTORIES = ("Allocated", "Freed", "allocated", "freed", "Last potentially")
+
+
 def _culprit(report: Report, walks: tuple[Walk, ...]) -> tuple[Step | None, str, bool]:
     """The frame of a given module that a report is about, the kernel's function that it called ("" where it
     was itself at work), and whether it is where the processor was."""
+    if report.kind in _ACCESSES:
+        walks = tuple(sorted(walks, key=lambda walk: walk.title.startswith(_HISTORIES)))
+    any_known = any(step.known for walk in walks for step in walk.steps)
+    for unsure in (False, True):  # what only lay on the stack is better than nothing
+        found = _first_of_module(walks, any_known=any_known, unsure=unsure)
+        if found is not None:
+            step, before, walk = found
+            return step, before, not walk.title and is_exact(report)
+    return None, "", False
+
+
+def _first_of_module(
+    walks: tuple[Walk, ...], *, any_known: bool, unsure: bool
+) -> tuple[Step, str, Walk] | None:
     before = ""
     for walk in walks:
         for step in walk.steps:
             frame = step.frame
-            if frame.module and (step.known or not _any_known(walks)) and frame.reliable:
-                return step, before, not walk.title
+            if frame.module and (step.known or not any_known) and (frame.reliable or unsure):
+                return step, before, walk
             if frame.reliable and frame.symbol and not frame.module and not MACHINERY.match(frame.symbol):
                 before = frame.symbol.partition(".")[0]
         if walk.title:
             before = ""
-    return None, "", False
-
-
-def _any_known(walks: tuple[Walk, ...]) -> bool:
-    return any(step.known for walk in walks for step in walk.steps)
+    return None
 
 
 def _note_missing(report: Report, step: Step | None, files: Files) -> None:

@@ -361,6 +361,12 @@ def _message(evidence: Evidence) -> Words | None:
     return Words(f"{plain.means}: {said.rstrip('.')}", plain.usually) if said else None
 
 
+_OBJECTS = {
+    "release()": "give it a release function that frees what it is part of (kfree of the container)",
+    "not initialized": "kobject_init(), device_initialize() or their like must come before",
+    "initialized": "it was set up twice, or is used again after its last put",
+    "on stack": "a timer or work item that is a local variable needs timer_setup_on_stack() and its like",
+}
 _SHOUT = re.compile(r"^(?:\[ )?(?:WARNING|BUG|INFO): |\s*(?:!|\])*$")
 
 
@@ -371,7 +377,10 @@ def _object(evidence: Evidence) -> Words | None:
     verb, _, state = bug.partition(" ")
     verbs = {"free": "freed", "init": "set up again", "activate": "started again", "deactivate": "stopped"}
     if not sort or verb not in verbs:
-        return _message(evidence)
+        title = evidence.report.details.get("message", "").splitlines()
+        said = _SHOUT.sub("", title[0] if title else evidence.report.title)
+        usually = next((text for word, text in _OBJECTS.items() if word in said), "")
+        return Words(f"an object of the kernel was used wrongly: {said}", usually)
     still = {"active": "still pending", "inactive": "not in use", "initialized": "set up"}.get(state, state)
     name = {"timer_list": "timer", "work_struct": "work item", "hrtimer": "high-resolution timer"}.get(
         sort, sort

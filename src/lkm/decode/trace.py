@@ -145,7 +145,7 @@ def walk_report(report: Report, files: Files) -> tuple[Walk, ...]:
     """Where the processor was, and each trace of a report, at source lines."""
     walks = []
     if report.at is not None:
-        walks.append(Walk("", (files.step(report.at, exact=True),)))
+        walks.append(Walk("", (files.step(report.at, exact=is_exact(report)),)))
     for index, trace in enumerate(report.traces):
         frames = _without_machinery(trace.frames, report.at if index == 0 else None)
         steps = tuple(
@@ -154,6 +154,11 @@ def walk_report(report: Report, files: Files) -> tuple[Walk, ...]:
         )
         walks.append(Walk(trace.title, steps))
     return tuple(walks)
+
+
+def is_exact(report: Report) -> bool:
+    """Whether the processor was at the instruction: after a trap (int3) it is behind it."""
+    return "int3" not in report.title
 
 
 def _without_machinery(frames: Sequence[Frame], at: Frame | None) -> Sequence[Frame]:

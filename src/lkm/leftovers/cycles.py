@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError
+from lkm.leftovers.kmemleak import find_lost, has_kmemleak
 from lkm.leftovers.place import Place
 from lkm.leftovers.sample import Sample, take_sample
 from lkm.leftovers.sites import Allocation, Namer, bare_address, parse_traces
@@ -90,6 +91,7 @@ class Counter:
         self._turns: list[int] = []
         self._samples: list[Sample] = []
         self._when = frozenset(sample_turns(asked))
+        self._kmemleak = has_kmemleak(guest)
         self.asked = asked
         self.done = 0
 
@@ -112,6 +114,7 @@ class Counter:
         """
         if wait is None:
             return Cycles(self.asked, self.done)
+        lost = self._lost(wait) if self._kmemleak else []
         tracked = bool(self._traces("kmalloc-8") or self._traces("kmalloc-64"))
         waited = 0.0
         found = self._judge()
@@ -121,7 +124,7 @@ class Counter:
             if self._samples:
                 self._samples[-1] = self._sample()
             found = self._judge()
-        return Cycles(self.asked, self.done, tuple(found), tracked)
+        return Cycles(self.asked, self.done, tuple(fold_growths([*found, *lost])), tracked)
 
     def _sample(self) -> Sample:
         observer = self._observer
@@ -204,6 +207,27 @@ class Counter:
                 each_size, each_count = round(size / self.done), round(count / self.done, 1)
                 found.append(Growth("vmalloc", each_size, each_count, site, source=lines.get(site, "")))
         return found
+
+    def _lost(self, wait: Callable[[float], object]) -> list[Growth]:
+        """What kmemleak found, where it is as often as cycles, or nearly."""
+        namer = Namer(self._files, self._places.values())
+        counts: dict[tuple[str, ...], tuple[int, int]] = {}
+        for one in find_lost(self._guest, wait):
+            if depth := Allocation(1, one.frames).depth:
+                frames = namer.frames(one.frames[:depth])
+                count, size = counts.get(frames, (0, 0))
+                counts[frames] = count + 1, size + one.size
+        return [
+            Growth(
+                "memory that nobody refers to (kmemleak)",
+                round(size / self.done),
+                round(count / self.done, 1),
+                frames[-1],
+                frames,
+            )
+            for frames, (count, size) in counts.items()
+            if count >= max(self.done // _OFTEN, 2)
+        ]
 
     def _uncounted(self) -> list[Growth]:
         if self.done < _FEWEST_PAGES:

@@ -97,7 +97,7 @@ def read_layout(kernel: Kernel) -> Layout:
         return Layout({}, {})
     elf = parse_elf(data, name="vmlinux")
     section = elf.find_section(".BTF")
-    symbols = read_kallsyms(data)
+    symbols = read_kallsyms(data) if section is not None else None
     if section is None or not symbols:
         return Layout({}, {})
     members = find_members(elf.read_section(section), STRUCTURES)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from lkm.module.file import open_module
 
 _HEAD = re.compile(r"^ *(\d+) (\S+)")
 _BARE = re.compile(r"^0x([0-9a-f]{16})$")
-_MODULES = 0xFFFFFFFFC0000000  # MODULES_VADDR without KASLR; all that has no name there was unloaded
+# MODULES_VADDR; with CONFIG_RANDOMIZE_BASE it is 0xffffffffc0000000.  What has no name there was unloaded.
+_MODULES = 0xFFFFFFFFA0000000
 _CALL = 0xE8
 _PAGE = 4096
 
@@ -82,16 +83,18 @@ class Namer:
         """`hello_init+0x2a [hello]`; the bare address where it cannot be told.
 
         `address` is one to return to, behind a call.  The memory of init functions was given back before it
-        could be seen where it lay: their pages are searched for that place in a page that lies behind a call.
+        could be seen where it lay, and in a kernel that cannot be looked into that holds for all: the only
+        place behind a call that lies so in its page is it.
         """
         for place in self._places:
             if place.holds(address):
                 return f"{place.name_at(address)} [{place.name}]"
-        for name, path in self._files.items():
-            found = self._in_init(path, address)
-            if found:
-                return f"{found} [{name}]"
-        return f"{address:#x}"
+        found = [
+            f"{one} [{name}]"
+            for name, path in self._files.items()
+            for one in self._behind_calls(path, address)
+        ]
+        return found[0] if len(found) == 1 else f"{address:#x}"
 
     def source(self, address: int) -> str:
         """The source line of that place, `hello.c:31`; "" where the module has no debug information."""
@@ -115,19 +118,17 @@ class Namer:
         """A trace with names for what the kernel had none for."""
         return tuple(self.name(found) if (found := bare_address(one)) else one for one in frames)
 
-    def _in_init(self, path: Path, address: int) -> str:
+    def _behind_calls(self, path: Path, address: int) -> Iterator[str]:
+        """Names of the places in a file that lie behind a call and may have been at an address."""
         try:
             elf = parse_elf(open_module(path))
-            code = elf.read_named(".init.text") or b""
-            section = elf.find_section(".init.text")
+            for section in (".init.text",) if self._places else (".init.text", ".text"):
+                found, code = elf.find_section(section), elf.read_named(section) or b""
+                for at in range(address % _PAGE, len(code) + 1, _PAGE):
+                    if found is not None and at >= 5 and code[at - 5] == _CALL:
+                        yield _name_in(elf, found.index, at)
         except BadInputError:
-            return ""
-        if section is None:
-            return ""
-        offsets = [
-            at for at in range(address % _PAGE, len(code) + 1, _PAGE) if at >= 5 and code[at - 5] == _CALL
-        ]
-        return _name_in(elf, section.index, offsets[0]) if len(offsets) == 1 else ""
+            return
 
 
 def _name_in(elf: Elf, section: int, offset: int) -> str:

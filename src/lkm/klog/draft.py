@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from lkm.klog import body
 from lkm.klog.begin import first_characters
+from lkm.klog.facts import MOST, Facts, parse_number
 from lkm.klog.frame import parse_frame, parse_place
 from lkm.klog.kinds import Start
 from lkm.klog.registers import is_kernel_segment, is_register_line, parse_code, parse_registers
-from lkm.klog.report import Code, Frame, Kind, Place, Trace
+from lkm.klog.report import Frame, Kind, Trace
 
-_MOST = 4096  # frames, registers or modules kept of one report; no kernel prints as many
 _FOREIGN = {Kind.OUT_OF_MEMORY: 256}  # lines of no known form that a report may hold in a row
 _FOREIGN_ELSE = 24
 _ARM64 = {"pstate", "sp", "pc", "lr", "x29", "x0"}
@@ -35,6 +35,21 @@ _HEADED = {
 _CONCLUDED = {Kind.OUT_OF_MEMORY, Kind.SYSFS_DUPLICATE}
 # Since 6.14 the allocator warns at the end of what it says (mm/slub.c __slab_err).
 _SLAB = {Kind.SLAB_CORRUPTION, Kind.SLAB_LEAK, Kind.DOUBLE_FREE}
+# Those that end with a line that says so, on all architectures.
+SAY_END = {
+    *_RULED,
+    Kind.NULL_POINTER,
+    Kind.PAGE_FAULT,
+    Kind.GENERAL_PROTECTION,
+    Kind.DIVIDE_ERROR,
+    Kind.INVALID_OPCODE,
+    Kind.STACK_OVERFLOW,
+    Kind.BUG,
+    Kind.OOPS,
+    Kind.WARNING,
+    Kind.REFCOUNT,
+    Kind.CFI,
+} - {Kind.UBSAN}
 # What a panic says of itself where another report led to it (kernel/panic.c and its callers).
 _LED_TO = re.compile(
     r"Fatal exception|.*panic_on_|hung_task|softlockup|Hard LOCKUP|RCU Stall|KASAN|Oops|kernel stack overflow"
@@ -57,31 +72,11 @@ class Stage(Enum):
 
 
 @dataclass(slots=True)
-class Draft:
-    """What was read of a report so far; `feed` takes the lines that follow its first."""
+class Draft(Facts):
+    """A report so far; `feed` takes the lines that follow its first."""
 
-    kind: Kind
-    title: str
-    first: int
-    last: int
     stage: Stage = Stage.OPENING
     dump: bool = False
-    at: Frame | None = None
-    place: Place | None = None
-    address: int | None = None
-    access: str = ""
-    size: int | None = None
-    registers: dict[str, int] = field(default_factory=dict)
-    code: Code | None = None
-    traces: list[Trace] = field(default_factory=list)
-    cpu: int = -1
-    pid: int = -1
-    comm: str = ""
-    release: str = ""
-    taint: str = ""
-    arch: str = ""
-    modules: list[str] = field(default_factory=list)
-    details: dict[str, str] = field(default_factory=dict)
     ended: bool = False
     parent: Draft | None = None  # the report that made this processor print its trace
     foreign: int = 0  # lines in a row that are of no known form
@@ -97,7 +92,7 @@ class Draft:
 
     def open(self, start: Start, match: re.Match[str]) -> None:
         """Takes what its first sentence says."""
-        self._keep(match.groupdict())
+        self.keep(match.groupdict())
         if start.whole:
             self.stage, self.ended = Stage.TAIL, True
 
@@ -109,7 +104,7 @@ class Draft:
             return False
         if start.kind is self.kind and start.whole and self.kind in _CONCLUDED:
             self._close_trace()
-            self._keep(match.groupdict())
+            self.keep(match.groupdict())
             self.stage, self.ended = Stage.TAIL, True
             return True
         if start.kind is Kind.WARNING and self.kind in _SLAB and self.stage is Stage.BODY:
@@ -123,7 +118,7 @@ class Draft:
             return False
         elif self.kind is Kind.OOPS:
             self.kind = start.kind
-        self._keep(match.groupdict())
+        self.keep(match.groupdict())
         return True
 
     def _take_panic(self, match: re.Match[str], line: str) -> bool:
@@ -160,16 +155,17 @@ class Draft:
         listing, self._in_modules = self._in_modules, False
         if "+0x" in line and self._feed_frame(line):  # most lines of a report
             return True
-        if body.END.match(line):
-            self._close_trace()
-            self.stage, self.ended = Stage.TAIL, True
-            return True
-        if body.RULE.match(line):
-            return self._feed_rule(line)
+        if line[0] in "-=":
+            if body.END.match(line):
+                self._close_trace()
+                self.stage, self.ended = Stage.TAIL, True
+                return True
+            if body.RULE.match(line):
+                return self._feed_rule(line)
         if self._feed_trace(line) or self._feed_processor(line):
             return True
         if listing and body.MORE_MODULES.fullmatch(line) and not body.AFTER.match(line):
-            self._keep_modules(line)
+            self.keep_modules(line)
             self._in_modules = True
             return True
         return self._feed_detail(line)
@@ -184,6 +180,8 @@ class Draft:
         return self.stage is not Stage.TAIL
 
     def _feed_trace(self, line: str) -> bool:
+        if line[0] not in "CsSBNtAFK<[?0":
+            return False
         if body.TRACE.match(line):
             if self.stage is Stage.TAIL:
                 return False
@@ -201,7 +199,7 @@ class Draft:
         if mark := body.MARK.fullmatch(line):
             if mark["end"] and mark["stack"] == "TASK":
                 self._close_trace()
-                self.ended = self.ended or self.kind not in _RULED
+                self.ended = self.ended or self.kind not in SAY_END
             return True
         return self._feed_frame(line)
 
@@ -212,25 +210,28 @@ class Draft:
         self._nested = self._in_user = False
         if self._frames is None:
             self._frames = []
-        if len(self._frames) < _MOST:
+        if len(self._frames) < MOST:
             self._frames.append(frame)
         if self.stage is Stage.OPENING and self.kind is not Kind.UBSAN:
             self.stage = Stage.BODY
         return True
 
     def _feed_processor(self, line: str) -> bool:
-        if match := body.INSTRUCTION.fullmatch(line):
+        letter = line[0]
+        if letter in "RIE" and (match := body.INSTRUCTION.fullmatch(line)):
             self._keep_instruction(match)
-            if line[0] == "I":  # before 4.19 it stood before `Oops:`
+            if letter == "I":  # before 4.19 it stood before `Oops:`
                 return True
-        elif match := body.PC.match(line) or body.LR.match(line):
+        elif letter in "pPlL" and (match := body.PC.match(line) or body.LR.match(line)):
             self.arch = self.arch or "aarch64"
-            if line[0] in "pP":
+            if letter in "pP":
                 self.at = self.at or parse_place(match["place"])
             else:
                 self.details.setdefault("lr", match["place"])
-        elif is_register_line(line):
+        elif letter in "RECDFGPxspl" and is_register_line(line):
             self._keep_registers(line)
+        elif letter not in "CPM":
+            return False
         elif match := body.CODE.match(line):
             if not self._in_user and not self._nested:
                 self.code = self.code or parse_code(match["code"])
@@ -238,11 +239,11 @@ class Draft:
             if self.stage is Stage.TAIL:
                 return False
             self._close_trace()
-            self._keep_cpu(match)
+            self.keep_cpu(match)
         elif body.MODULES.match(line):
             self._close_trace()
             self._in_modules = not self.modules
-            self._keep_modules(line[len("Modules linked in:") :])
+            self.keep_modules(line[len("Modules linked in:") :])
         else:
             return False
         if self.stage is Stage.OPENING:
@@ -253,7 +254,7 @@ class Draft:
         if self.stage is Stage.TAIL:
             match = body.AFTER.match(line)
             if match is not None:
-                self._keep(match.groupdict())
+                self.keep(match.groupdict())
             return match is not None
         if line[0] == "#" and self._locks > 0:
             self._locks -= 1
@@ -261,7 +262,10 @@ class Draft:
             self.ended = self.ended or (self._locks == 0 and self.kind is Kind.LOCK_HELD)
         for pattern in _DETAILS.get(line[0], body.DETAILS):
             if match := pattern.match(line):
-                self._keep(match.groupdict())
+                groups = match.groupdict()
+                self.keep(groups)
+                if "locks_held" in groups:
+                    self._locks = parse_number(match["locks_held"])
                 break
         else:
             headed = line.endswith(":") and (self.stage is Stage.BODY or self.kind in _HEADED)
@@ -282,7 +286,7 @@ class Draft:
     # -- keeping
 
     def _close_trace(self) -> None:
-        if self._frames and len(self.traces) < _MOST:
+        if self._frames and len(self.traces) < MOST:
             self.traces.append(Trace(self._heading or "Call Trace", tuple(self._frames)))
         self._frames = None
         self._heading = ""
@@ -294,7 +298,7 @@ class Draft:
 
     def adopt(self, other: Draft) -> None:
         """Takes in what another processor printed for this report."""
-        self.traces += other.traces[: _MOST - len(self.traces)]
+        self.traces += other.traces[: MOST - len(self.traces)]
         self.last = max(self.last, other.last)
         if self.at is None:
             self.at, self.registers, self.code = other.at, other.registers, other.code
@@ -322,7 +326,7 @@ class Draft:
                 self.at = frame
             else:
                 self._nested = True
-            if len(self._frames) < _MOST:
+            if len(self._frames) < MOST:
                 self._frames.append(frame)
         elif self.at is None or not self.registers:  # a warning's own line may name the place of the call
             self.at = frame
@@ -333,7 +337,7 @@ class Draft:
         if match["state"] or match["cpu"]:
             self._section = match[0] if match["cpu"] else f"task {match['comm']}:{match['pid']}"
             if self.dump or self.kind is Kind.HUNG_TASK:
-                self._keep(match.groupdict())
+                self.keep(match.groupdict())
         else:
             self._heading = match[0]
 
@@ -348,60 +352,5 @@ class Draft:
         ]:  # the address once more: taking the code's bytes may have changed CR2 itself
             self.registers.update(values)
         for name, value in values.items():
-            if len(self.registers) < _MOST:
+            if len(self.registers) < MOST:
                 self.registers.setdefault(name, value)
-
-    def _keep_cpu(self, match: re.Match[str]) -> None:
-        groups = match.groupdict()
-        if not self.release:
-            self.taint = "".join((groups.get("taint") or "").split())
-            self.release = groups.get("release") or ""
-        self._keep({name: groups.get(name) for name in ("cpu", "pid", "comm")})
-
-    def _keep_modules(self, text: str) -> None:
-        if (match := body.LAST_UNLOADED.search(text)) is not None:
-            self.details.setdefault("last_unloaded", match["name"])
-            text = text[: match.start()]
-        for token in text.split():
-            module = body.MODULE.fullmatch(token)
-            if module is None or len(self.modules) >= _MOST:
-                continue
-            if module["name"] not in self.modules[-64:]:
-                self.modules.append(module["name"])
-            for sign, state in (("+", "loading"), ("-", "unloading")):
-                if sign in (module["flags"] or ""):
-                    self.details[state] = f"{self.details.get(state, '')} {module['name']}".strip()
-
-    def _keep(self, groups: dict[str, str | None]) -> None:
-        if groups.get("path") and groups.get("line"):
-            self.place = self.place or Place(str(groups["path"]), _number(str(groups["line"])))
-        for name, value in groups.items():
-            if value is None or name in ("path", "line"):
-                continue
-            if name in ("cpu", "pid"):
-                if getattr(self, name) < 0:
-                    setattr(self, name, _number(value))
-            elif name == "address":
-                self.address = int(value, 16) if self.address is None else self.address
-            elif name == "size":
-                self.size = _number(value) if self.size is None else self.size
-            elif name == "at":
-                self.at = self.at or parse_place(value)
-            elif name == "access":
-                word = value.lower()
-                self.access = self.access or ("execute" if word.startswith("instruction") else word)
-            elif name == "comm":
-                self.comm = self.comm or value
-            elif name == "lock" and self.details.get("lock", value) != value:
-                self.details.setdefault("held_lock", value)
-            elif name == "locks_held":
-                self._locks = _number(value)
-            elif name == "wnr":
-                self.access = self.access or ("write" if value == "1" else "read")
-            else:
-                self.details.setdefault(name, value)
-
-
-def _number(digits: str) -> int:
-    """Decimal digits as they may stand in a damaged log; -1 where they are too many to mean anything."""
-    return int(digits) if len(digits) <= 18 else -1

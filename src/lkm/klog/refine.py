@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lkm.klog.draft import Draft, Stage
+from lkm.klog.draft import SAY_END, Draft, Stage
 from lkm.klog.report import Frame, Kind, Report
 
 _PAGE = 4096
@@ -32,23 +32,6 @@ _ROOTS = {
     "el0t_64_sync",
     "el0_sync",
     "kthread",
-}
-# Those that end with a line that says so, on all architectures.
-_SAY_END = {
-    Kind.NULL_POINTER,
-    Kind.PAGE_FAULT,
-    Kind.GENERAL_PROTECTION,
-    Kind.DIVIDE_ERROR,
-    Kind.INVALID_OPCODE,
-    Kind.STACK_OVERFLOW,
-    Kind.BUG,
-    Kind.OOPS,
-    Kind.WARNING,
-    Kind.KASAN,
-    Kind.KFENCE,
-    Kind.KCSAN,
-    Kind.KMSAN,
-    Kind.REFCOUNT,
 }
 
 
@@ -146,6 +129,6 @@ def _access(draft: Draft) -> str:
 def _is_complete(draft: Draft, *, at_end: bool) -> bool:
     if draft.ended:
         return True
-    if at_end and draft.kind not in _SAY_END and draft.traces:
+    if at_end and draft.kind not in SAY_END and draft.traces:
         return draft.kind is Kind.KMEMLEAK or draft.traces[-1].frames[-1].symbol in _ROOTS
-    return not at_end and draft.kind not in _SAY_END and draft.stage is not Stage.OPENING
+    return not at_end and draft.kind not in SAY_END and draft.stage is not Stage.OPENING

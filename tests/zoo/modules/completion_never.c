@@ -3,7 +3,7 @@
  * Waits for what never comes.
  *
  * outcome: hang
- * kind: none
+ * kind: stack-trace
  * ending: asleep init
  * timeout: 3
  */

@@ -3,7 +3,7 @@
  * Two threads take two mutexes, each in its own order, and init waits for both.
  *
  * outcome: hang
- * kind: none
+ * kind: stack-trace
  * ending: lock init
  * timeout: 3
  */

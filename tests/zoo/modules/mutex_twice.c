@@ -3,7 +3,7 @@
  * Takes a mutex that it holds: it sleeps until it gives it back itself.
  *
  * outcome: hang
- * kind: none
+ * kind: stack-trace
  * ending: lock init
  * timeout: 3
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads under RCU for seven seconds without a pause, while something waits for the readers to end.
+ * Stays a reader of RCU for six seconds, while something waits for the readers to end.
  *
  * outcome: ok
  * kind: rcu-stall
@@ -9,9 +9,9 @@
  */
 #include <linux/init.h>
 #include <linux/module.h>
-#include <linux/delay.h>
-#include <linux/nmi.h>
+#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 
 static struct rcu_head head;
 
@@ -21,12 +21,12 @@ static void nothing(struct rcu_head *unused)
 
 static int __init rcu_stall_init(void)
 {
-	call_rcu(&head, nothing);
+	unsigned long end = jiffies + 6 * HZ;
+
 	rcu_read_lock();
-	for (int i = 0; i < 70; i++) {
-		mdelay(100); /* BUG HERE */
-		touch_nmi_watchdog();
-	}
+	call_rcu(&head, nothing);
+	while (time_before(jiffies, end))
+		cond_resched(); /* BUG HERE */
 	rcu_read_unlock();
 	rcu_barrier();
 	return 0;
@@ -38,5 +38,5 @@ static void __exit rcu_stall_exit(void)
 }
 module_exit(rcu_stall_exit);
 
-MODULE_DESCRIPTION("Reads under RCU for seven seconds without a pause, while something waits for the readers to end");
+MODULE_DESCRIPTION("Stays a reader of RCU for six seconds, while something waits for the readers to end");
 MODULE_LICENSE("GPL");

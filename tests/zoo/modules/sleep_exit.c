@@ -3,7 +3,7 @@
  * Waits in its exit function for a thread that does not listen.
  *
  * outcome: hang
- * kind: none
+ * kind: stack-trace
  * ending: asleep exit
  * timeout: 3
  */

@@ -3,7 +3,7 @@
  * Sleeps for a day in its init function.
  *
  * outcome: hang
- * kind: none
+ * kind: stack-trace
  * ending: asleep init
  * timeout: 3
  */

@@ -11,8 +11,8 @@
 #include <linux/string.h>
 
 static noinline int sum(int seed)
-{ /* BUG HERE */
-	char table[17408];
+{
+	char table[17408]; /* BUG HERE */
 	int all = 0;
 
 	for (int i = sizeof(table) - 1; i >= 0; i--)

@@ -3,7 +3,7 @@
  * Frees with vfree() what came from kmalloc().
  *
  * outcome: ok
- * kind: warning
+ * kind: invalid-free
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -149,7 +149,11 @@ def _names(walk: Walk) -> Iterator[str]:
 def _rows(walk: Walk, *, brief: bool) -> Iterator[tuple[str, str, bool]]:
     """(function, place, whether it is a module's) of each frame that is shown."""
     hidden = unsure = shown = 0
+    hide_unsure = brief
     last = max((index for index, step in enumerate(walk.steps) if step.frame.module), default=-1)
+    below = sum(step.frame.reliable for step in walk.steps[last + 1 :])
+    # "1 more" would take the line that the frame itself takes.
+    brief = brief and below > _BRIEF_KERNEL + 1
     before: Step | None = None
     same = 0
     for index, step in enumerate(walk.steps):
@@ -170,7 +174,7 @@ def _rows(walk: Walk, *, brief: bool) -> Iterator[tuple[str, str, bool]]:
             shown += 1
             yield from _step_rows(step)
     more = [f"{hidden} more of the kernel's"] if hidden else []
-    more += [f"{unsure} that only lay on the stack"] if unsure and not brief else []
+    more += [f"{unsure} that only lay on the stack"] if unsure and not hide_unsure else []
     if more:
         yield f"… {', '.join(more)}", "", False
 

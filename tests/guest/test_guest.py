@@ -240,6 +240,13 @@ def test_shapes(kernel: Kernel, hello: Path, settings: dict[str, object]) -> Non
         assert int(memory.split()[1]) < int(str(settings.get("memory", 256))) * 1024
 
 
+def test_a_kernel_that_is_locked_down(kernel: Kernel, hello: Path) -> None:
+    with Guest(kernel, cmdline="lockdown=integrity quiet") as guest:
+        assert "[integrity]" in guest.run("cat /sys/kernel/security/lockdown").stdout
+        assert guest.load(hello).errno == 1  # its signature is not the distribution's
+        assert "Lockdown" in guest.log().text
+
+
 def test_a_guest_without_memory_left_still_answers(kernel: Kernel, hello: Path) -> None:
     with Guest(kernel, memory=128) as guest:
         said = guest.run(

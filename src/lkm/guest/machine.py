@@ -101,7 +101,9 @@ def build_command_line(machine: Machine, more: str = "") -> str:
         words.append("panic_print=64")  # a hang says where on each processor (SYS_INFO_ALL_CPU_BT)
         # A processor with its interrupts off is stopped by an NMI and not waited for, a second (panic()).
         words.append("crash_kexec_post_notifiers")
-    return " ".join([*words, *more.split()])
+    # The agent turns it on, once it has what it would be kept from: /dev/mem and an I/O port.
+    given = [f"lkm_{word}" if word.startswith("lockdown=") else word for word in more.split()]
+    return " ".join([*words, *given])
 
 
 def escape(value: Path | str) -> str:

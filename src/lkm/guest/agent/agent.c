@@ -290,25 +290,39 @@ static void exercise(void)
 	log_drain();
 }
 
-/* `lkm_window=0x...` on the kernel's command line is in our environment, as all it does not know itself. */
-static u64 window_address(long *stack)
+/* A word of the kernel's command line that it does not know itself is in our environment; what follows it. */
+static const char *word(long *stack, const char *name)
 {
-	static const char name[] = "lkm_window=0x";
 	char **environment = (char **)(stack + 1 + stack[0] + 1);
-	u64 address = 0;
 
 	for (; *environment; environment++) {
-		const char *at = *environment;
 		u32 n = 0;
 
-		while (name[n] && at[n] == name[n])
+		while (name[n] && (*environment)[n] == name[n])
 			n++;
-		if (name[n])
-			continue;
-		for (at += n; *at; at++)
-			address = address * 16 + (u64)(*at <= '9' ? *at - '0' : (*at | 32) - 'a' + 10);
+		if (!name[n])
+			return *environment + n;
 	}
+	return 0;
+}
+
+static u64 window_address(long *stack)
+{
+	const char *at = word(stack, "lkm_window=0x");
+	u64 address = 0;
+
+	for (; at && *at; at++)
+		address = address * 16 + (u64)(*at <= '9' ? *at - '0' : (*at | 32) - 'a' + 10);
 	return address;
+}
+
+/* `lockdown=` comes to us under another name: on from the beginning it would keep us from window and bell. */
+static void lock_down(const char *mode)
+{
+	if (!mode)
+		return;
+	mount("securityfs", "/sys/kernel/security");
+	write_file("/sys/kernel/security/lockdown", mode);
 }
 
 __attribute__((used)) void agent_main(long *stack)
@@ -321,6 +335,7 @@ __attribute__((used)) void agent_main(long *stack)
 		sys4(SYS_reboot, 0xfee1dead, 672274793, 0x4321fedc /* LINUX_REBOOT_CMD_POWER_OFF */, 0);
 	}
 	worker_start();
+	lock_down(word(stack, "lkm_lockdown="));
 	exercise();
 	settle();
 	/* Only the boot goes without self-tests of ciphers, not what is loaded later. */

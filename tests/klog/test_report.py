@@ -111,6 +111,20 @@ def test_arm64() -> None:
     assert report.details["protection"] == "level 0 translation fault"
 
 
+def test_arm64_where_some_of_the_code_cannot_be_read() -> None:
+    (report,) = reports_of("arm64-6.12-null_field")
+    assert report.code is not None and report.code.at == 0
+    assert report.code.data == bytes.fromhex("000c40f9")  # ldr x0, [x0, #24]
+    assert report.details["lr"] == "null_field_init+0x14/0x1000 [null_field]"
+
+
+@pytest.mark.parametrize("name", ["6.1-boot", "7.3-boot"])
+def test_a_kernel_that_is_well_reports_nothing(name: str) -> None:
+    records = parse_log(read_log(name))
+    assert len(records) > 200 and all(record.seconds >= 0 for record in records)
+    assert find_reports(records) == ()
+
+
 def test_reports_of_two_threads_are_told_apart_where_callers_are_printed() -> None:
     fault, warning = reports_of("made-two-at-once")
     assert {frame.module for frame in fault.traces[0].frames} == {"a", ""}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from lkm.klog.frame import PLACE, SYMBOL
+from lkm.klog.frame import PLACE
 
 _HEX = r"(?:0x)?(?P<address>[0-9a-f]{4,16})"
 
@@ -35,8 +35,8 @@ INSTRUCTION = re.compile(
     r"(?:RIP|EIP|IP):? *(?:(?P<cs>[0-9a-f]{4}):)?(?:\[<(?P<address>[0-9a-f]{4,16})>\] *){0,2}"
     rf"(?P<place>{PLACE})?(?: RSP: .*)?"
 )
-PC = re.compile(rf"(?:pc :|PC is at) *(?P<place>{SYMBOL})")
-LR = re.compile(rf"(?:lr :|LR is at) *(?P<place>{SYMBOL})")
+PC = re.compile(rf"(?:pc :|PC is at) *(?P<place>{PLACE})")
+LR = re.compile(rf"(?:lr :|LR is at) *(?P<place>{PLACE})")
 CODE = re.compile(r"Code: ?(?P<code>.*)")
 MARK = re.compile(
     r"<(?P<end>/)?(?P<stack>TASK|IRQ|NMI|SOFTIRQ|ENTRY|ENTRY_TRAMPOLINE|SYSENTER|#?[A-Z0-9]{2,8}2?)>"
@@ -76,7 +76,8 @@ DETAILS: tuple[re.Pattern[str], ...] = tuple(
         r"Kernel Offset: (?P<kernel_offset>0x[0-9a-f]+|disabled)",
         r"CR2: (?P<cr2>[0-9a-f]{8,16})",
         r"Thread overran stack",
-        # mm/kasan/report.c
+        # mm/kasan/report.c, report_sw_tags.c
+        r"Pointer tag: \[(?P<pointer_tag>\w\w)\], memory tag: \[(?P<memory_tag>\w\w)\]",
         r"(?P<access>Read|Write)(?: of size (?P<size>\d+))? at addr (?P<address>[0-9a-f]+) by task "
         r"(?P<comm>.{1,32})/(?P<pid>\d+)",
         r"Free of addr (?P<address>[0-9a-f]+) by task (?P<comm>.{1,32})/(?P<pid>\d+)",
@@ -146,6 +147,8 @@ AFTER = re.compile(
     r"|Kernel Offset: (?P<kernel_offset>0x[0-9a-f]+|disabled)|Rebooting in|Disabling lock debugging"
     r"|SMP: stopping|Shutting down|CPU features|Memory Limit|PHYS_OFFSET"
 )
+# The last of them before the machine stops or restarts (kernel/panic.c panic, dump_kernel_offset).
+LAST = re.compile(r"Kernel Offset: |Memory Limit|Rebooting in")
 # Lines of a report that say nothing that is kept: they only show that it goes on.
 QUIET = re.compile(
     "|".join(

@@ -251,6 +251,8 @@ class Draft(Facts):
         return True
 
     def _feed_detail(self, line: str) -> bool:
+        if "panic" in self.details and body.LAST.match(line):
+            self.ended = True
         if self.stage is Stage.TAIL:
             match = body.AFTER.match(line)
             if match is not None:

@@ -50,12 +50,15 @@ def is_kernel_segment(code_segment: str) -> bool:
 def parse_code(text: str) -> Code | None:
     """What follows `Code: `: bytes with the faulting one in `<>` (x86), or words with it in `()` (arm64).
 
-    arm64's words are instructions; their bytes are given as they lie in memory (little endian).  None where
-    the kernel could not read them, or the line is damaged.
+    arm64's words are instructions; their bytes are given as they lie in memory (little endian); those before
+    the marked one that could not be read are left out.  None where the kernel could not read that one, or the
+    line is damaged.
     """
     data = bytearray()
     at = -1
     for token in text.split()[:256]:
+        if token == "????????" and not data:  # arm64: before the first page that could be read
+            continue
         if match := _X86_BYTE.fullmatch(token):
             if token[0] == "<":
                 at = len(data)

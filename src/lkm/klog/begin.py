@@ -70,24 +70,29 @@ def _walk(pattern: str) -> list[tuple[int, str, bool]]:
     return found
 
 
-def _by_first() -> tuple[dict[str, Callable[[str], object]], dict[str, tuple[Start, ...]]]:
+def _by_first() -> dict[str, tuple[Start, ...]]:
     allowed: dict[str, list[Start]] = {letter: [] for letter in _LETTERS}
     for start in STARTS:
         for letter in first_characters(start.pattern.pattern):
             allowed.setdefault(letter, []).append(start)
-    made: dict[tuple[str, ...], Callable[[str], object]] = {}
-    matchers = {}
-    for letter, starts in allowed.items():
-        plain = [re.sub(r"\(\?P<\w+>", "(?:", start.pattern.pattern) for start in starts]
+    return {letter: tuple(starts) for letter, starts in allowed.items()}
+
+
+def _when_met(letter: str) -> Callable[[str], object]:
+    """Compiles a letter's pattern when a line begins with it: all of them take 50 ms, and few are met."""
+
+    def match(line: str) -> object:
+        plain = [re.sub(r"\(\?P<\w+>", "(?:", start.pattern.pattern) for start in _STARTS[letter]]
         plain += [rule for rule in _RULES if letter in first_characters(rule)]
-        key = tuple(plain)
-        if key not in made:
-            made[key] = re.compile("|".join(plain)).match
-        matchers[letter] = made[key]
-    return matchers, {letter: tuple(starts) for letter, starts in allowed.items()}
+        made = re.compile("|".join(plain)).match
+        _MATCHERS[letter] = MAY_BEGIN[letter] = made
+        return made(line)
+
+    return match
 
 
-_MATCHERS, _STARTS = _by_first()
+_STARTS = _by_first()
+_MATCHERS = {letter: _when_met(letter) for letter in _STARTS}
 _NEVER = re.compile(r"(?!)").match
 
 

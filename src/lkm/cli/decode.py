@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm.cli import common
-from lkm.errors import BadInputError, LkmError, UsageError
+from lkm.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
     from lkm.decode import Decoded
+    from lkm.decode.last import LastRun
     from lkm.kernel import Kernel
     from lkm.klog import Record
 
@@ -62,14 +63,18 @@ def command(
             raise UsageError(f"{path}: there is no such file", hint="lkm decode LOG MODULE.ko")
     log: bytes | Sequence[Record]
     kernel = _find_kernel(kernel_name)
+    vmlinux = None
     if logs or _is_piped():
         log = _read(logs[0] if logs else "-")
         paths = paths or _beside()
     else:
-        log, last_paths, last_kernel = _last()
-        paths = paths or last_paths
-        kernel = kernel or _find_last_kernel(last_kernel)
-    decoded = _decode(log, paths, kernel)
+        last = _last()
+        log = last.log
+        paths = paths or [path for path in last.modules if path.is_file()]
+        vmlinux = last.vmlinux
+    from lkm.decode import decode_log
+
+    decoded = decode_log(log, modules=paths, kernel=kernel, vmlinux=None if kernel else vmlinux)
     if as_json:
         from lkm.show.decode import decode_json
 
@@ -118,7 +123,7 @@ def _beside() -> list[Path]:
     return sorted(Path().glob("*.ko"))
 
 
-def _last() -> tuple[Sequence[Record], list[Path], str]:
+def _last() -> LastRun:
     from lkm.decode.last import read_last
 
     last = read_last()
@@ -127,7 +132,7 @@ def _last() -> tuple[Sequence[Record], list[Path], str]:
             "no log was given, and no run is kept in which the kernel reported something",
             hint="lkm decode LOG MODULE.ko, or dmesg | lkm decode",
         )
-    return last.log, [path for path in last.modules if path.is_file()], last.kernel
+    return last
 
 
 def _find_kernel(name: str | None) -> Kernel | None:
@@ -136,22 +141,6 @@ def _find_kernel(name: str | None) -> Kernel | None:
     from lkm.kernel import find_kernel
 
     return find_kernel(name, need_build=False)
-
-
-def _find_last_kernel(name: str) -> Kernel | None:
-    """The kernel of the last run, which may be gone since: lines of its own are all that is lost."""
-    try:
-        return _find_kernel(name)
-    except LkmError:
-        return None
-
-
-def _decode(
-    log: bytes | Sequence[Record], modules: Sequence[Path], kernel: Kernel | None
-) -> tuple[Decoded, ...]:
-    from lkm.decode import decode_log
-
-    return decode_log(log, modules=modules, kernel=kernel)
 
 
 def _show(decoded: Sequence[Decoded], *, show_all: bool) -> None:

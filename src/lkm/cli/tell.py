@@ -122,6 +122,7 @@ def tell_outcome(result: RunResult) -> None:
 
 def tell_reports(result: RunResult) -> None:
     """What the kernel reported, at its source lines, on standard error; kept for `lkm decode`."""
+    from lkm.decode import find_vmlinux
     from lkm.decode.last import write_last
     from lkm.show.decode import format_decoded, summary_line
 
@@ -138,7 +139,8 @@ def tell_reports(result: RunResult) -> None:
     if len(others) > _MOST_REPORTS:
         common.note(f"and {len(others) - _MOST_REPORTS} more: lkm decode --all")
     modules = [module.path for module in result.modules]
-    write_last(result.kernel.name, modules, result.log, first=first.report.first)
+    vmlinux = find_vmlinux(result.kernel)
+    write_last(result.kernel.name, modules, result.log, first=first.report.first, vmlinux=vmlinux)
 
 
 def tell_leftovers(result: RunResult) -> None:

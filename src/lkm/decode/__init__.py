@@ -5,12 +5,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lkm.decode.decode import decode_log, decode_reports
+    from lkm.decode.decode import decode_log, decode_reports, find_vmlinux
     from lkm.decode.value import Decoded, Excerpt, Instruction, Register, SourceLine, Step, Walk
 
 # Imported when they are first used: only where something went wrong.
 _WHERE = {
-    "decode": ("decode_log", "decode_reports"),
+    "decode": ("decode_log", "decode_reports", "find_vmlinux"),
     "value": ("Decoded", "Excerpt", "Instruction", "Register", "SourceLine", "Step", "Walk"),
 }
 _PLACE = {name: place for place, names in _WHERE.items() for name in names}
@@ -25,6 +25,7 @@ __all__ = [
     "Walk",
     "decode_log",
     "decode_reports",
+    "find_vmlinux",
 ]
 
 

@@ -33,11 +33,13 @@ def decode_log(
     *,
     modules: Sequence[Path | str] = (),
     kernel: Kernel | None = None,
+    vmlinux: Path | None = None,
 ) -> tuple[Decoded, ...]:
     """The reports in a kernel log, decoded, in the log's order: the first is the likeliest cause.
 
     `log`: its text, a file, or records.  `modules`: `.ko` files of the modules that crashed, or directories
-    with them.  `kernel`: the one that ran; its frames get lines where its vmlinux has debug information.
+    with them.  `kernel`: the one that ran; its frames get lines where its vmlinux has debug information
+    (`vmlinux` names that file itself).
     Raises `BadInputError` for a file that cannot be read or is no module.
     """
     from lkm.klog import find_reports, parse_log
@@ -47,7 +49,7 @@ def decode_log(
     if isinstance(log, str):
         log = log.encode()
     records = parse_log(log) if isinstance(log, bytes) else log
-    return decode_reports(find_reports(records), modules=modules, kernel=kernel)
+    return decode_reports(find_reports(records), modules=modules, kernel=kernel, vmlinux=vmlinux)
 
 
 def _read_file(path: Path) -> bytes:
@@ -58,12 +60,18 @@ def _read_file(path: Path) -> bytes:
 
 
 def decode_reports(
-    reports: Iterable[Report], *, modules: Sequence[Path | str] = (), kernel: Kernel | None = None
+    reports: Iterable[Report],
+    *,
+    modules: Sequence[Path | str] = (),
+    kernel: Kernel | None = None,
+    vmlinux: Path | None = None,
 ) -> tuple[Decoded, ...]:
     """As `decode_log`, of reports that were found already."""
     reports = tuple(reports)
     named = {frame.module for one in reports for frame in _all_frames(one) if frame.module}
-    files = Files(_open_modules([Path(one) for one in modules], named), _open_kernel(kernel))
+    files = Files(
+        _open_modules([Path(one) for one in modules], named), _open_vmlinux(vmlinux or find_vmlinux(kernel))
+    )
     files.choose(reports)
     decoded: list[Decoded] = []
     cause = False
@@ -96,20 +104,24 @@ def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[Code
     return found
 
 
-def _open_kernel(kernel: Kernel | None) -> KernelFile | None:
+def find_vmlinux(kernel: Kernel | None) -> Path | None:
+    """The vmlinux of a kernel, of its own build or as distributions install it; None where there is none."""
     if kernel is None:
         return None
     places = [Path("/usr/lib/debug/boot", f"vmlinux-{kernel.release}")]
     places += [Path("/usr/lib/debug/lib/modules", kernel.release, "vmlinux")]
     if kernel.build is not None:
         places.insert(0, kernel.build / "vmlinux")
-    for path in places:
-        try:
-            if path.is_file() and (code := KernelFile(path, name="vmlinux")).has_debug:
-                return code
-        except LkmError:
-            continue
-    return None
+    return next((path for path in places if path.is_file()), None)
+
+
+def _open_vmlinux(path: Path | None) -> KernelFile | None:
+    """Where it holds debug information; names are all that is known else."""
+    try:
+        code = KernelFile(path, name="vmlinux") if path is not None else None
+        return code if code is not None and code.has_debug else None
+    except (LkmError, OSError):
+        return None
 
 
 def _decode(report: Report, files: Files) -> Decoded:

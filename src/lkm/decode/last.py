@@ -16,14 +16,16 @@ from lkm.paths import make_dir, state_dir
 
 _BEFORE = 200  # records kept before the first report
 _MOST = 20_000
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """`kernel`: what `--kernel` takes.  `modules`: the files that were loaded.  `log`: around the reports."""
+    """`kernel`: what `--kernel` takes.  `vmlinux`: its, where it has debug information.  `modules`: the files
+    that were loaded.  `log`: around the reports."""
 
     kernel: str
+    vmlinux: Path | None
     modules: tuple[Path, ...]
     log: tuple[Record, ...]
 
@@ -33,7 +35,9 @@ def last_path() -> Path:
     return state_dir() / "last-run.json"
 
 
-def write_last(kernel: str, modules: Sequence[Path], log: Sequence[Record], *, first: int) -> None:
+def write_last(
+    kernel: str, modules: Sequence[Path], log: Sequence[Record], *, first: int, vmlinux: Path | None = None
+) -> None:
     """Keeps a run, whole or not at all; `first`: the index of its first report's first record.
 
     Where nothing can be written there, the run is not kept.
@@ -42,6 +46,7 @@ def write_last(kernel: str, modules: Sequence[Path], log: Sequence[Record], *, f
     value = {
         "format": _FORMAT,
         "kernel": kernel,
+        "vmlinux": None if vmlinux is None else str(vmlinux),
         "modules": [str(path.absolute()) for path in modules],
         "log": [astuple(record) for record in log[begin : begin + _MOST]],
     }
@@ -62,6 +67,7 @@ def read_last() -> LastRun | None:
         width = len(fields(Record))
         return LastRun(
             value["kernel"],
+            Path(value["vmlinux"]) if value["vmlinux"] else None,
             tuple(Path(one) for one in value["modules"]),
             tuple(Record(*row) for row in value["log"] if len(row) == width),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from lkm.klog.kinds import STARTS, Start
 
@@ -12,7 +13,8 @@ _LETTERS = [chr(code) for code in range(0x21, 0x7F)]
 _RULES = (r"={10}", r"-{8,}\[ cut here \]")
 
 
-def first_characters(pattern: str) -> set[str]:
+@cache
+def first_characters(pattern: str) -> frozenset[str]:
     """The printable ASCII characters that a match of `pattern` may begin with.
 
     Knows what the tables use: literals, classes, groups and optional groups; anything else allows all.
@@ -20,15 +22,15 @@ def first_characters(pattern: str) -> set[str]:
     if pattern.startswith("(?"):
         end = _closing(pattern)
         inner = re.sub(r"^\(\?(?::|P<\w+>)", "", pattern[:end])
-        found = set().union(*(first_characters(one) for one in _alternatives(inner)))
+        found = frozenset().union(*(first_characters(one) for one in _alternatives(inner)))
         rest = pattern[end + 1 :]
         return found | first_characters(rest[1:]) if rest.startswith("?") else found
     if pattern.startswith("["):
         end = pattern.index("]", 2)
-        return {letter for letter in _LETTERS if re.match(pattern[: end + 1], letter)}
+        return frozenset(letter for letter in _LETTERS if re.match(pattern[: end + 1], letter))
     if match := re.match(r"\\([^\w])|([\w \"=-])", pattern):
-        return {match[1] or match[2]}
-    return set(_LETTERS)
+        return frozenset(match[1] or match[2])
+    return frozenset(_LETTERS)
 
 
 def _closing(pattern: str) -> int:

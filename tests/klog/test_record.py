@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from lkm.klog import Record, format_record, log_text, parse_console, parse_kmsg
@@ -38,3 +41,10 @@ def test_shown_as_dmesg_does() -> None:
     records = [Record(1, 2.5, 6, "one"), Record(2, 3.25, 4, "two")]
     assert format_record(records[0]) == "[    2.500000] one"
     assert log_text(records) == "one\ntwo\n"
+
+
+def test_reports_are_not_read_before_one_is_looked_for() -> None:
+    """`lkm run` imports this package whenever it starts."""
+    code = "import lkm.klog, sys; print(*[name for name in sys.modules if name.startswith('lkm.klog.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["lkm.klog.record"]

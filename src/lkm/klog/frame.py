@@ -26,6 +26,7 @@ _PARTS = re.compile(
 # A line of a trace.  Before 4.10 x86 printed `[<address>] symbol`, arm64 did until 4.13, kmemleak does still;
 # since 6.13 arm64 adds where it found the frame, as `(P)`.
 _LINE = re.compile(
+    r"(?:<<?[A-Z]{2,8}>>?\s+)?"  # once ` <IRQ>  [<ffffffff8106c2f7>] symbol`
     r"(?:\[<(?P<address>[0-9a-f]{4,16})>\]\s?)?"
     r"(?P<unreliable>\?\s)?"
     rf"(?:{_PARTS.pattern}|(?P<bare>{ADDRESS}))?"

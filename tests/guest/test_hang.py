@@ -140,6 +140,19 @@ def test_who_runs_is_told_before_who_waits_for_it() -> None:
     assert judge_hang(stacks(waits + thread), [], BUSY, prints=False) == expected
 
 
+def test_the_unload_is_told_before_a_thread_that_sleeps_meanwhile() -> None:
+    """Though the thread's frame is the nearer one: it may be meant to sleep."""
+    thread = "task:worker state:D pid:80\n msleep+0x2d/0x40\n work+0x9/0x10 [mod]\n kthread+0xe9/0x110\n"
+    waits = """task:lkm state:D pid:78
+ schedule_timeout+0x11a/0x150
+ kthread_stop+0x66/0x170
+ mod_exit+0x9/0x10 [mod]
+ __do_sys_delete_module+0x1b9/0x330
+"""
+    expected = Ending(End.HANG, Detail.ASLEEP, "mod_exit+0x9/0x10 [mod]", "exit")
+    assert judge_hang(stacks(waits), stacks(waits + thread), IDLE, prints=False) == expected
+
+
 def test_a_sleep_outside_of_any_module() -> None:
     told = "task:lkm state:D pid:78\n synchronize_rcu+0x9/0x10\n"
     ending = judge_hang(stacks(told), [], IDLE, prints=False)

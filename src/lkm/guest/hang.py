@@ -152,10 +152,13 @@ def judge_hang(
 def _most_telling(stacks: Sequence[Stack]) -> Stack | None:
     """The one that runs a module's code, the nearer the better; else the call's own, which comes first."""
 
-    def rank(stack: Stack) -> tuple[bool, bool, int]:
+    def rank(stack: Stack) -> tuple[bool, bool, bool, int]:
         index = _own(stack)
         # Who sleeps waits perhaps for the one that runs, never the other way round.
-        return index is None, index is not None and stack.state in {"S", "D"}, index or 0
+        sleeps = index is not None and stack.state in {"S", "D"}
+        # Of those that sleep, the load or unload does not come back; a thread may be meant to sleep.
+        other = index is not None and _context(stack.places[index + 1 :]) not in {"init", "exit"}
+        return index is None, sleeps, sleeps and other, index or 0
 
     return min(stacks, key=rank, default=None)
 

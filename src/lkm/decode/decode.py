@@ -167,8 +167,9 @@ def _culprit(report: Report, walks: tuple[Walk, ...]) -> tuple[Step | None, str,
     if report.kind in _ACCESSES:
         walks = tuple(sorted(walks, key=lambda walk: walk.title.startswith(_HISTORIES)))
     any_known = any(step.known for walk in walks for step in walk.steps)
+    with_lines = {step.frame.module for walk in walks for step in walk.steps if step.lines}
     for unsure in (False, True):  # what only lay on the stack is better than nothing
-        found = _first_of_module(walks, any_known=any_known, unsure=unsure)
+        found = _first_of_module(walks, any_known=any_known, unsure=unsure, with_lines=with_lines)
         if found is not None:
             step, before, walk = found
             return step, before, not walk.title and is_exact(report)
@@ -176,13 +177,15 @@ def _culprit(report: Report, walks: tuple[Walk, ...]) -> tuple[Step | None, str,
 
 
 def _first_of_module(
-    walks: tuple[Walk, ...], *, any_known: bool, unsure: bool
+    walks: tuple[Walk, ...], *, any_known: bool, unsure: bool, with_lines: set[str]
 ) -> tuple[Step, str, Walk] | None:
+    """The first that has lines, where its module has any: data that was run as code has none."""
     before = ""
     for walk in walks:
         for step in walk.steps:
             frame = step.frame
-            if frame.module and (step.known or not any_known) and (frame.reliable or unsure):
+            told = step.lines or frame.module not in with_lines
+            if frame.module and (step.known or not any_known) and (frame.reliable or unsure) and told:
                 return step, before, walk
             if frame.reliable and frame.symbol and not frame.module and not MACHINERY.match(frame.symbol):
                 before = frame.symbol.partition(".")[0]

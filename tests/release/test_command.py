@@ -222,3 +222,47 @@ def test_on_a_terminal_there_is_a_bar(org: Any, people: Any, server: Server, tru
         assert child.stdout is not None and child.stdout.read().endswith(b"linux-6.12.9\n")
     os.close(leader)
     assert b"good: linux-6.12.9.tar.xz was signed by Greg" in said and b"Traceback" not in said
+
+
+KILLED = (
+    "import os, signal, sys\nfrom lkm.release import unpack\nreal = unpack._write\ncount = 0\n"
+    "def write(*words):\n"
+    "    global count\n    count += 1\n"
+    "    if count == 3:\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+    "    return real(*words)\n"
+    "unpack._write = write\n"
+    "from lkm.cli import run_command\nsys.exit(run_command(['kernel', 'get', *sys.argv[1:]]))\n"
+)
+
+
+def test_killed_while_it_unpacks(org: Any, people: Any, trust: list[str], tmp_path: Path) -> None:
+    """The tree is there whole or not at all, and the next call is not in the way of what was left."""
+    words = ["6.12.9", "--mirror", str(org.root), *trust, "--sums-signer", people.sums.fingerprint]
+    words += ["--dest", str(tmp_path / "dest")]
+    ended = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True, text=True)
+    assert ended.returncode == -9
+    left = [path.name for path in (tmp_path / "dest").iterdir()]
+    assert len(left) == 1 and left[0].startswith(".new-linux-6.12.9.")
+    ended = subprocess.run(
+        [sys.executable, "-m", "lkm", "kernel", "get", *words], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [
+        "linux-6.12.9",
+        "linux-6.12.9.json",
+        "linux-6.12.9.manifest.gz",
+    ]
+
+
+def test_two_at_once_make_it_once(org: Any, people: Any, trust: list[str], server: Server) -> None:
+    org.serve(server)
+    words = ["6.12.9", "--mirror", server.url, *trust, "--sums-signer", people.sums.fingerprint]
+    argv = [sys.executable, "-m", "lkm", "kernel", "get", *words]
+    both = [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = [child.communicate(timeout=120) for child in both]
+    assert [child.returncode for child in both] == [0, 0], said
+    assert said[0][0] == said[1][0] and sum("already here" in err for _, err in said) == 1
+    fetched = [path for path, *_ in server.seen if path.endswith("linux-6.12.9.tar.xz")]
+    assert len(fetched) == 1

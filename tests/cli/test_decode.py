@@ -65,6 +65,7 @@ def test_the_modules_of_the_current_directory_are_tried(
     log: Path, module: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(module.parent)
+    Path("other.ko").write_text("no module, and nobody asked for it")
     assert run_command(["decode", "crash.txt"]) == 0
     assert "at crash.c:" in capfd.readouterr().out
 

@@ -7,13 +7,14 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lkm.cli import common
-from lkm.errors import BadInputError, UsageError
+from lkm.errors import BadInputError, LkmError, UsageError
 
 if TYPE_CHECKING:
     from lkm.decode import Decoded
@@ -119,8 +120,14 @@ def _read(name: str) -> bytes:
 
 
 def _beside() -> list[Path]:
-    """The modules of the current directory: those that do not fit the log are not used."""
-    return sorted(Path().glob("*.ko"))
+    """The modules of the current directory; those that do not fit the log are not used."""
+    from lkm.decode.code import open_code
+
+    found = []
+    for path in sorted(Path().glob("*.ko")):
+        with suppress(LkmError):
+            found.append(open_code(path).path)
+    return found
 
 
 def _last() -> LastRun:

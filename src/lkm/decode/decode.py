@@ -99,7 +99,12 @@ def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[Code
         else:
             wanted = [path]
         for one in wanted:
-            code = open_code(one)
+            try:
+                code = open_code(one)
+            except LkmError:
+                if path.is_dir():
+                    continue  # what lies there by chance
+                raise
             found.setdefault(code.name, []).append(code)
     return found
 

@@ -11,7 +11,7 @@ from lkm.decode.disassemble import Disassembly
 from lkm.decode.pointer import NEAR_NULL, Followed
 from lkm.decode.poison import Value, explain_value
 from lkm.decode.value import SourceLine, Walk
-from lkm.decode.words import ANYTHING, MEMORY_BUGS, WORDS, Words
+from lkm.decode.words import ANYTHING, MEMORY_BUGS, OBJECTS, VALUES, WORDS, Words
 from lkm.klog.report import Kind, Report
 
 _NONE = Disassembly(())
@@ -80,32 +80,6 @@ def _offset_words(followed: Followed) -> str:
     return f" (offset {followed.offset:#x}{of})" if followed.offset or of else ""
 
 
-# What a value found where a pointer should be tells: how the sentence goes on, and the usual cause.
-_VALUES: dict[str, tuple[str, str]] = {
-    "freed": (
-        "a pointer was read from memory that was freed, and followed",
-        "a structure is used after kfree(): something still points to it",
-    ),
-    "uninitialised": (
-        "a pointer was followed that was never set",
-        "kmalloc() does not clear memory: kzalloc(), or set every member",
-    ),
-    "slab-end": ("a pointer was read from beyond an allocation, and followed", "an index is out of bounds"),
-    "init-freed": (
-        "memory of __init code or data was used after it was freed",
-        "a function or variable marked __init is still used once the module is loaded",
-    ),
-    "page-freed": ("a pointer was read from a page that was freed, and followed", "used after free_page()"),
-    "stack": ("a local variable was followed that was never set", "not every path sets it"),
-    "list": (
-        "a list entry was used that list_del() had removed",
-        "deleted twice, or list_for_each_entry() over a list whose entries are deleted meanwhile: "
-        "list_for_each_entry_safe()",
-    ),
-    "timer": ("a timer was used that was never set up", "timer_setup() is missing"),
-}
-
-
 def _page_fault(evidence: Evidence) -> Words | None:
     report = evidence.report
     if report.access == "execute" or _is_nowhere(report):
@@ -118,13 +92,18 @@ def _page_fault(evidence: Evidence) -> Words | None:
             f"an error code was followed as if it were a pointer{expression}: {pointer}",
             "what gives ERR_PTR() must be checked with IS_ERR(); a check against NULL does not see it",
         )
-    if what is not None and what.name in _VALUES:
-        means, usually = _VALUES[what.name]
+    if what is not None and what.name in VALUES:
+        means, usually = VALUES[what.name]
         return Words(f"{means}{expression}; {what.text}", usually)
     if what is not None and what.name in {"null", "near-null"}:
         return _null_pointer(evidence)
     if what is not None and what.name == "user":
         return _user(evidence, expression)
+    if "alignment" in report.details.get("protection", ""):
+        return Words(
+            f"an address was accessed that must be aligned and is not{expression} ({report.address or 0:#x})",
+            "an atomic operation on a member of a packed structure, or a pointer into the middle of a buffer",
+        )
     if report.access == "write" and _is_protected(report):
         return Words(
             f"memory was written that is read-only{expression}",
@@ -266,7 +245,10 @@ def _memory(evidence: Evidence) -> Words | None:
     size = "something was"
     if report.size:
         size = f"{report.size} bytes were" if report.size > 1 else "a byte was"
-    return Words(f"{size} {verb} {_where(report) or found.means}{_history(evidence)}", found.usually)
+    name = report.details.get("variable", "")
+    variable = f": `{name}`" if name and "stack" in bug else ""
+    where = f"{found.means}{variable}" if variable else _where(report) or found.means
+    return Words(f"{size} {verb} {where}{_history(evidence)}", found.usually)
 
 
 def _where(report: Report) -> str:
@@ -356,17 +338,11 @@ def _message(evidence: Evidence) -> Words | None:
     report = evidence.report
     said = report.details.get("message") or report.details.get("bug", "")
     said = said.splitlines()[0] if said else ""
-    if report.kind is Kind.LIST_CORRUPTION or not said:
+    if report.kind in {Kind.LIST_CORRUPTION, Kind.BUFFER_OVERFLOW} or not said:
         said = _SHOUT.sub("", report.title)
     return Words(f"{plain.means}: {said.rstrip('.')}", plain.usually) if said else None
 
 
-_OBJECTS = {
-    "release()": "give it a release function that frees what it is part of (kfree of the container)",
-    "not initialized": "kobject_init(), device_initialize() or their like must come before",
-    "initialized": "it was set up twice, or is used again after its last put",
-    "on stack": "a timer or work item that is a local variable needs timer_setup_on_stack() and its like",
-}
 _SHOUT = re.compile(r"^(?:\[ )?(?:WARNING|BUG|INFO): |\s*(?:!|\])*$")
 
 
@@ -379,7 +355,7 @@ def _object(evidence: Evidence) -> Words | None:
     if not sort or verb not in verbs:
         title = evidence.report.details.get("message", "").splitlines()
         said = _SHOUT.sub("", title[0] if title else evidence.report.title)
-        usually = next((text for word, text in _OBJECTS.items() if word in said), "")
+        usually = next((text for word, text in OBJECTS.items() if word in said), "")
         return Words(f"an object of the kernel was used wrongly: {said}", usually)
     still = {"active": "still pending", "inactive": "not in use", "initialized": "set up"}.get(state, state)
     name = {"timer_list": "timer", "work_struct": "work item", "hrtimer": "high-resolution timer"}.get(

@@ -98,7 +98,10 @@ class Files:
 
 
 def _find(code: CodeFile, frame: Frame, dump: Code | None) -> Found:
-    found = code.find(frame)
+    try:
+        found = code.find(frame)
+    except (LkmError, *DAMAGE):
+        return Found(Fit.NO_SYMBOL)
     if found.fit is Fit.FITS and dump is not None and not code.has_bytes(found, dump):
         return found._replace(fit=Fit.OTHER_CODE)
     return found

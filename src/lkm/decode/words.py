@@ -214,3 +214,36 @@ MEMORY_BUGS: dict[str, Words] = {
     "wild-memory-access": Words("where no memory is", "a pointer that was never set or was overwritten"),
     "page-use-after-free": Words("in a page that was freed already", "a pointer kept after free_page()"),
 }
+
+# What a value found where a pointer should be tells: how the sentence goes on, and the usual cause.
+VALUES: dict[str, tuple[str, str]] = {
+    "freed": (
+        "a pointer was read from memory that was freed, and followed",
+        "a structure is used after kfree(): something still points to it",
+    ),
+    "uninitialised": (
+        "a pointer was followed that was never set",
+        "kmalloc() does not clear memory: kzalloc(), or set every member",
+    ),
+    "slab-end": ("a pointer was read from beyond an allocation, and followed", "an index is out of bounds"),
+    "init-freed": (
+        "memory of __init code or data was used after it was freed",
+        "a function or variable marked __init is still used once the module is loaded",
+    ),
+    "page-freed": ("a pointer was read from a page that was freed, and followed", "used after free_page()"),
+    "stack": ("a local variable was followed that was never set", "not every path sets it"),
+    "list": (
+        "a list entry was used that list_del() had removed",
+        "deleted twice, or list_for_each_entry() over a list whose entries are deleted meanwhile: "
+        "list_for_each_entry_safe()",
+    ),
+    "timer": ("a timer was used that was never set up", "timer_setup() is missing"),
+}
+
+# What helps an object of the driver model, by a word of the kernel's sentence.
+OBJECTS = {
+    "release()": "give it a release function that frees what it is part of (kfree of the container)",
+    "not initialized": "kobject_init(), device_initialize() or their like must come before",
+    "initialized": "it was set up twice, or is used again after its last put",
+    "on stack": "a timer or work item that is a local variable needs timer_setup_on_stack() and its like",
+}

@@ -145,6 +145,11 @@ def test_what_a_machine_reads_is_not_for_a_debugger(option: str, hello: Path, ca
     assert "--gdb is for a person" in capfd.readouterr().err
 
 
+def test_many_loads_are_not_for_a_debugger(hello: Path, capfd: Capture) -> None:
+    assert run_command(["run", "--gdb", "--cycles", "3", str(hello)]) == 2
+    assert "--cycles makes many" in capfd.readouterr().err
+
+
 def test_a_module_that_is_refused_is_told_as_ever(kernel: Kernel, hello: Path, capfd: Capture) -> None:
     assert run_command(["run", "--gdb", "--kernel", kernel.name, str(hello), "day=never"]) == 1
     said = capfd.readouterr().err

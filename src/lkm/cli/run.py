@@ -92,6 +92,8 @@ def command(
         raise UsageError("--keep is for a person at a terminal, --json is not", hint="leave one out")
     if (gdb or vscode) and as_json:
         raise UsageError("--gdb is for a person with a debugger, --json is not", hint="leave one out")
+    if (gdb or vscode) and cycles:
+        raise UsageError("--gdb stops in one load, --cycles makes many", hint="leave one out")
     if cycles:
         if no_unload or keep:
             raise UsageError("--cycles unloads each time", hint="leave --no-unload and --keep out")

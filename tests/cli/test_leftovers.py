@@ -52,7 +52,7 @@ def test_cycles(kernel: Kernel, examples: Path, capfd: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    "words", [["--cycles", "1"], ["--cycles", "x"], ["--cycles", "5", "--no-unload"]], ids=" ".join
+    "words", [["--cycles", "4"], ["--cycles", "x"], ["--cycles", "5", "--no-unload"]], ids=" ".join
 )
 def test_wrong_use(words: list[str], examples: Path) -> None:
     assert run_command(["run", *words, str(examples / "hello")]) == 2

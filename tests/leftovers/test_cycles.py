@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 import lkm
+from lkm.errors import UsageError
 from lkm.kernel import Kernel
 from lkm.leftovers.cycles import Cycles, Growth, cycles_cmdline, fold_growths
 
 pytestmark = pytest.mark.guest
+
+MODULES = Path(__file__).parent / "modules"
 
 
 def cycle(kernel: Kernel, path: Path, count: int) -> Cycles:
@@ -29,7 +32,7 @@ def cycle(kernel: Kernel, path: Path, count: int) -> Cycles:
 @pytest.mark.parametrize(
     ("name", "count", "where", "size"),
     [
-        ("left_small", 12, "kmalloc-8", 8),
+        ("left_small", 5, "kmalloc-8", 8),
         ("left_vmalloc", 12, "vmalloc", 5 * 4096),
         ("left_pages", 40, "pages", 2 * 4096),
         ("left_percpu", 12, "per-processor memory", 8),
@@ -44,10 +47,20 @@ def test_what_is_lost_each_time(
     if where in ("kmalloc-8", "vmalloc"):
         (one,) = found.growths
         assert one.site.startswith(f"{name}_init+0x") and one.site.endswith(f" [{name}]")
+        source = (MODULES / f"{name}.c").read_text().splitlines()
+        assert "alloc(" in source[int(one.source.removeprefix(f"{name}.c:")) - 1]
 
 
-def test_a_clean_module_is_clean_over_a_hundred_cycles(kernel: Kernel, forgetful: Mapping[str, Path]) -> None:
-    assert cycle(kernel, forgetful["clean_all"], 100).growths == ()
+@pytest.mark.parametrize("count", [5, 100])
+def test_a_clean_module_is_clean(kernel: Kernel, forgetful: Mapping[str, Path], count: int) -> None:
+    assert cycle(kernel, forgetful["clean_all"], count).growths == ()
+
+
+def test_too_few_cycles_are_wrong_use(kernel: Kernel, forgetful: Mapping[str, Path]) -> None:
+    with pytest.raises(UsageError):
+        lkm.run(forgetful["clean_all"], kernel=kernel, job=lkm.Job(cycles=4))
+    with pytest.raises(UsageError):
+        lkm.run(forgetful["clean_all"], kernel=kernel, job=lkm.Job(cycles=5, unload=False))
 
 
 def test_a_cycle_that_goes_wrong_ends_them(kernel: Kernel, forgetful: Mapping[str, Path]) -> None:

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 @click.option("--vscode", is_flag=True, help="As --gdb, for Visual Studio Code: prints its launch entry.")
 @click.option(
     "--cycles",
-    type=click.IntRange(2),
+    type=click.IntRange(5),
     metavar="N",
-    help="Load and unload N times; status 1 where memory or anything else is left behind.",
+    help="Load and unload N times, 5 at least; status 1 where memory or anything else is left behind.",
 )
 @click.option("--strict", is_flag=True, help="Status 1 where anything is left behind after unloading.")
 @guest_options

@@ -97,8 +97,10 @@ class _Run:
         if job.cycles:
             if not job.unload:
                 raise UsageError("cycles need the modules unloaded each time", hint="leave --no-unload out")
-            from lkm.leftovers.cycles import cycles_cmdline
+            from lkm.leftovers.cycles import FEWEST, cycles_cmdline
 
+            if job.cycles < FEWEST:
+                raise UsageError(f"{job.cycles} cycles show nothing", hint=f"{FEWEST} at least")
             job = self.job = replace(job, cmdline=cycles_cmdline(job.cmdline))
         guest = Guest(
             self.kernel,
@@ -169,7 +171,7 @@ class _Run:
 
                 self.after = Aftermath(guest, self.kernel, memory=self.job.memory, cpus=self.job.cpus)
             outcome = self._once(guest, plan, words)
-            if self.job.cycles > 1 and outcome is Outcome.OK and not guest.oopsed:
+            if self.job.cycles and outcome is Outcome.OK and not guest.oopsed:
                 outcome = self._repeat(guest, plan, words)
             guest.log()  # whatever is still on its way
             if guest.oopsed:

@@ -45,7 +45,7 @@ class Job:
     seconds for everything in the guest.  `template`: start from the saved guest, not by booting.
     `memory`: MiB.  `cmdline`: words added to the kernel command line.  `gdb`: wait for gdb before each given
     module's init function; the time it is there does not count.  `vscode`: offer it a TCP port as well.
-    `cycles`: how often all that is done, counting the memory that each time takes; 0: once, counting nothing.
+    `cycles`: how often all that is done, 5 at least, counting the memory that is lost; 0: once, not counting.
     """
 
     command: str | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lkm.leftovers.observe import Observer
 
 _TRACK = "slub_debug=U"  # who allocated each object (mm/slub.c); it counts objects exactly, too
+FEWEST = 5  # cycles, and objects of one place: fewer may be what the kernel takes once and keeps
 _OFTEN = 4  # a place that allocated in every fourth cycle at least, and was never freed
 _FEWEST_PAGES = 20  # cycles from which on pages that nobody counts are judged: the kernel takes some in bulk
 _SETTLE = 7.0  # seconds; what is freed by kfree_rcu() takes 5 (kernel/rcu/tree.c, KFREE_DRAIN_JIFFIES)
@@ -139,7 +140,7 @@ class Counter:
 
     def _slabs(self) -> list[Growth]:
         first, last = self._samples[0], self._samples[-1]
-        least = max((self._turns[-1] - self._turns[0]) // _OFTEN, 1)
+        least = max((self._turns[-1] - self._turns[0]) // _OFTEN, FEWEST - 1)
         found = []
         for cache, count in last.slabs.items():
             more = count - first.slabs.get(cache, 0)
@@ -169,7 +170,7 @@ class Counter:
                 key = namer.frames(one.frames)  # the same place, wherever the module lay
                 before = kept[key].count if key in kept else 0
                 kept[key] = Allocation(before + one.count, one.frames)
-        return [one for one in kept.values() if one.count >= max(self.done // _OFTEN, 2)]
+        return [one for one in kept.values() if one.count >= max(self.done // _OFTEN, FEWEST)]
 
     def _object_size(self, cache: str) -> int:
         """Bytes of an object without what is noted beside it; 0 where the kernel does not tell."""
@@ -203,7 +204,7 @@ class Counter:
                 if each:
                     found.append(Growth("vmalloc", round(each), 1, caller))
         for site, (count, size) in by_site.items():
-            if count >= max(self.done // _OFTEN, 2):
+            if count >= max(self.done // _OFTEN, FEWEST):
                 each_size, each_count = round(size / self.done), round(count / self.done, 1)
                 found.append(Growth("vmalloc", each_size, each_count, site, source=lines.get(site, "")))
         return found
@@ -226,7 +227,7 @@ class Counter:
                 frames,
             )
             for frames, (count, size) in counts.items()
-            if count >= max(self.done // _OFTEN, 2)
+            if count >= max(self.done // _OFTEN, FEWEST)
         ]
 
     def _uncounted(self) -> list[Growth]:

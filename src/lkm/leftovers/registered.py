@@ -41,21 +41,21 @@ def _proc_below(memory: Memory, layout: Layout, entry: int, path: str, depth: in
 
 
 def read_sysctl(memory: Memory, layout: Layout) -> Iterator[str]:
-    """/proc/sys (fs/proc/proc_sysctl.c: `sysctl_table_root`)."""
+    """/proc/sys: directories, and the first entry of each table (fs/proc/proc_sysctl.c)."""
     root = layout.addresses["sysctl_table_root"] + layout.offset("ctl_table_root", "default_set")
     yield from _sysctl_below(memory, layout, root + layout.offset("ctl_table_set", "dir"), "/proc/sys")
 
 
 def _sysctl_below(memory: Memory, layout: Layout, directory: int, path: str, depth: int = 0) -> Iterator[str]:
     node_at, header_at = layout.offset("ctl_node", "node"), layout.offset("ctl_node", "header")
-    size, row_size = layout.members["ctl_node"][""], layout.members["ctl_table"][""]
-    table_at = layout.offset("ctl_table_header", "ctl_table")
-    first_at, mode_at = layout.offset("ctl_table_header", "node"), layout.offset("ctl_table", "mode")
+    table_at, mode_at = layout.offset("ctl_table_header", "ctl_table"), layout.offset("ctl_table", "mode")
+    seen = set()
     for at in walk_tree(memory, directory + layout.offset("ctl_dir", "root")):
-        node = at - node_at
-        header = memory.u64(node + header_at)
-        # find_entry(): the place of the node among the header's is that of its row in the table.
-        row = memory.u64(header + table_at) + (node - memory.u64(header + first_at)) // size * row_size
+        header = memory.u64(at - node_at + header_at)
+        if header in seen:
+            continue
+        seen.add(header)
+        row = memory.u64(header + table_at)
         text = memory.u64(row)
         if not text:
             continue

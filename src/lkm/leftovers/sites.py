@@ -112,7 +112,8 @@ class Namer:
             sites = code.sites(found.address - 1) if found.symbol is not None else ()  # the call itself
         except (LkmError, ValueError):
             return ""
-        return next((f"{site.path.rpartition('/')[2]}:{site.line}" for site in sites if site.line), "")
+        lines = [one for one in sites if one.line and "/include/" not in one.path]  # kmalloc() is in a header
+        return f"{lines[0].path.rpartition('/')[2]}:{lines[0].line}" if lines else ""
 
     def frames(self, frames: Sequence[str]) -> tuple[str, ...]:
         """A trace with names for what the kernel had none for."""

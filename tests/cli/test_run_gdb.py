@@ -146,7 +146,7 @@ def test_what_a_machine_reads_is_not_for_a_debugger(option: str, hello: Path, ca
 
 
 def test_many_loads_are_not_for_a_debugger(hello: Path, capfd: Capture) -> None:
-    assert run_command(["run", "--gdb", "--cycles", "3", str(hello)]) == 2
+    assert run_command(["run", "--gdb", "--cycles", "10", str(hello)]) == 2
     assert "--cycles makes many" in capfd.readouterr().err
 
 

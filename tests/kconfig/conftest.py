@@ -12,7 +12,7 @@ import pytest
 
 from lkm.config import read_config
 from lkm.errors import LkmError
-from lkm.kconfig.configure import Request, configure
+from lkm.kconfig.configuration import Request, configure
 from lkm.kconfig.index import Index, open_index
 from lkm.kconfig.tree import Tree, read_tree
 from lkm.kernel import apt

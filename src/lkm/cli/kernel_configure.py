@@ -17,7 +17,7 @@ from lkm.cli.kernel_tree import find_output, find_tree, output_option, prompt_of
 from lkm.errors import UsageError
 
 if TYPE_CHECKING:
-    from lkm.kconfig.configure import Configured, Request
+    from lkm.kconfig.configuration import Configured, Request
     from lkm.kconfig.dotconfig import Setting
     from lkm.kconfig.index import Index, Symbol
     from lkm.kconfig.tree import Tree
@@ -103,7 +103,7 @@ def command(
 
 def split_words(words: Sequence[str]) -> tuple[str, list[Setting], dict[str, str]]:
     """Target of make, options, and words for make; raises `UsageError` for what is none of them."""
-    from lkm.kconfig.configure import TARGETS
+    from lkm.kconfig.configuration import TARGETS
     from lkm.kconfig.dotconfig import parse_option
     from lkm.kconfig.tree import MAKE_WORDS
 
@@ -130,7 +130,7 @@ def split_words(words: Sequence[str]) -> tuple[str, list[Setting], dict[str, str
 def _unknown_word(word: str) -> UsageError:
     from difflib import get_close_matches
 
-    from lkm.kconfig.configure import TARGETS
+    from lkm.kconfig.configuration import TARGETS
 
     if word in ("why", "diff"):
         return UsageError(f"'{word}' is a verb of its own", hint=f"lkm kernel {word} --help")
@@ -164,7 +164,7 @@ def _read_request(
     target: str, settings: list[Setting], asked: _Asked, *, work: Path, bar: common.Bar
 ) -> Request:
     """All that the command line says, read and in its order."""
-    from lkm.kconfig.configure import Request
+    from lkm.kconfig.configuration import Request
     from lkm.kconfig.difference import find_config
     from lkm.kconfig.dotconfig import parse_settings, read_config_text
     from lkm.kconfig.presets import read_preset
@@ -211,7 +211,7 @@ def _modules_file(source: str, work: Path) -> Path:
         from lkm.guest import Guest
 
         with Guest(name) as guest:
-            text = guest.read("/proc/modules").decode("utf-8", "replace")
+            names = [module.name for module in guest.modules()]
     else:
         try:
             text = Path(source).read_text(encoding="utf-8", errors="replace")
@@ -219,8 +219,9 @@ def _modules_file(source: str, work: Path) -> Path:
             raise UsageError(
                 f"{source}: {error.strerror}", hint="lsmod > FILE, on the other machine"
             ) from error
+        names = parse_lsmod(text, source=source)
     path = work / "lsmod"
-    path.write_text(format_lsmod(parse_lsmod(text, source=source)), encoding="utf-8")
+    path.write_text(format_lsmod(names), encoding="utf-8")
     return path
 
 
@@ -245,7 +246,7 @@ def ask_person(symbol: Symbol | None, setting: Setting) -> str:
 
 
 def _configure(tree: Tree, place: Path, request: Request) -> Configured:
-    from lkm.kconfig.configure import configure
+    from lkm.kconfig.configuration import configure
 
     return configure(tree, place, request)
 
@@ -291,7 +292,7 @@ def _show_hardware(tree: Tree, place: Path, asked: _Asked, *, as_json: bool) -> 
         common.emit_json({"schema": SCHEMA, "kernel": kernel.name, "drivers": drivers, "without": without})
         return 0
     common.echo_lines(format_hardware(drivers, without))
-    options = sorted({one.option for one in drivers if one.option and one.value == "n"})
+    options = sorted({f"{one.option}={one.least}" for one in drivers if one.option and one.value == "n"})
     if options:
-        common.hint(f"lkm kernel configure -O {place} set {' '.join(f'{name}=m' for name in options[:6])}")
+        common.hint(f"lkm kernel configure -O {place} set {' '.join(options[:6])}")
     return 0

@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lkm.kconfig.configure import Configured, Request, configure
+    from lkm.kconfig.configuration import Configured, Request, configure
     from lkm.kconfig.dotconfig import Change, Setting, compare, parse_option, read_config
     from lkm.kconfig.hardware import find_drivers, read_devices
     from lkm.kconfig.index import Index, Symbol, open_index
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lkm.kconfig.why import Why, explain_option
 
 _PLACES = {
-    "configure": ("Configured", "Request", "configure"),
+    "configuration": ("Configured", "Request", "configure"),
     "dotconfig": ("Change", "Setting", "compare", "parse_option", "read_config"),
     "hardware": ("find_drivers", "read_devices"),
     "index": ("Index", "Symbol", "open_index"),
@@ -32,7 +32,6 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # Each when it is first used: a difference of two files needs none of what reads a tree.
-    # A part and its function may have one name; the function is what is asked for here.
     if name in _PLACE:
         from importlib import import_module
 

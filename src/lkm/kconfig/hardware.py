@@ -31,13 +31,17 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A module for a device; `option` "" where no Makefile builds it, `value`: what it is set to."""
+    """A module for a device; `option` "" where no Makefile builds it.
+
+    `value`: what it is set to.  `least`: what it must be for the driver to be there, `m` or `y`.
+    """
 
     device: Device
     module: str
     built_in: bool
     option: str
     value: str
+    least: str
     prompt: str
 
 
@@ -91,8 +95,17 @@ def find_drivers(
         for one in named:
             option = next(iter(options.get(one.name.replace("-", "_"), [])), "")
             symbol = index.find(option) if option else None
-            prompt = symbol.prompt if symbol is not None else ""
-            drivers.append(Driver(device, one.name, one.built_in, option, values.get(option, "n"), prompt))
+            drivers.append(
+                Driver(
+                    device,
+                    one.name,
+                    one.built_in,
+                    option,
+                    values.get(option, "n"),
+                    "m" if symbol is not None and symbol.kind == "tristate" else "y",
+                    symbol.prompt if symbol is not None else "",
+                )
+            )
     return drivers, without
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lkm.kconfig.configure import Configured
+    from lkm.kconfig.configuration import Configured
     from lkm.kconfig.difference import Difference
     from lkm.kconfig.dotconfig import Change
     from lkm.kconfig.expression import Part
@@ -62,8 +62,6 @@ def format_configured(made: Configured, prompt: Prompt, *, every: bool) -> Itera
         yield f"this kernel has no option: {names}{more}"
     for setting in made.unused:
         yield f"{setting} ({setting.where}) was not asked: it is in the configuration already, or not there"
-    for line in made.said:
-        yield f"for a module: {line}"
 
 
 def format_why(why: Why, prompt: Prompt, *, every: bool) -> Iterator[str]:

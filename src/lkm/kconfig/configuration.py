@@ -14,8 +14,10 @@ from pathlib import Path
 from lkm.errors import BadInputError, UsageError
 from lkm.kconfig.conf import check_output, list_new, run_target
 from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, parse_config, read_config_text
+from lkm.kconfig.hardware import parse_lsmod
 from lkm.kconfig.index import Index, Symbol, open_index
-from lkm.kconfig.refusal import Refusal, find_refusals
+from lkm.kconfig.makefiles import find_options
+from lkm.kconfig.refusal import Cause, Refusal, explain_refusal, find_refusals
 from lkm.kconfig.tree import Tree, check_clean
 from lkm.paths import make_dir
 
@@ -68,7 +70,7 @@ class Configured:
     `path`: the .config.  `settings`: what was asked for, each once.  `refusals`: what did not come about.
     `changes`: from before the settings to after, and for a target alone from the .config that was there.
     `dragged`: those changes that were not asked for.  `forgotten`: options of the start this tree has not.
-    `unused`: answers that were not needed.  `said`: what localmodconfig found no option for.
+    `unused`: answers that were not needed.
     """
 
     path: Path
@@ -83,7 +85,6 @@ class Configured:
     dragged: tuple[Change, ...]
     forgotten: tuple[str, ...]
     unused: tuple[Setting, ...]
-    said: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
@@ -106,14 +107,14 @@ def configure(tree: Tree, output: Path, request: Request) -> Configured:
         before = _read(config)
         if start is not None:
             config.write_text(start, encoding="utf-8")
-        said = _run_base(tree, output, request, before if start is None else parse_config(start), steps)
+        _run_base(tree, output, request, before if start is None else parse_config(start), steps)
         index = open_index(tree)
         new, unused = _answer(tree, output, index, request, steps)
         settings, conflicts = merge_settings([*new, *request.settings])
         base = _read(config) or {}
         if request.settings:
             apply_settings(tree, output, index, settings.values(), target=request.target, steps=steps)
-        elif not request.target or new:
+        elif not request.target:
             steps.append(run_target(tree, output, "olddefconfig").command)
         after = _read(config) or {}
         if not after:
@@ -125,17 +126,19 @@ def configure(tree: Tree, output: Path, request: Request) -> Configured:
         version=tree.version,
         arch=tree.arch,
         steps=tuple(steps),
-        options=sum(value != "n" for value in after.values()),
+        options=sum(value in ("y", "m") for value in after.values()),
         settings=tuple(settings.values()),
         conflicts=tuple(conflicts),
-        refusals=tuple(find_refusals(index, settings, after)),
+        refusals=(
+            *find_refusals(index, settings, after),
+            *(find_absent(index, request.modules, after) if request.modules is not None else ()),
+        ),
         changes=tuple(changes) if before is not None or request.settings else (),
         dragged=tuple(one for one in changes if one.name not in settings) if request.settings else (),
         forgotten=tuple(
             name for name, value in parse_config(start or "").items() if value != "n" and name not in known
         ),
         unused=tuple(unused),
-        said=tuple(said),
     )
 
 
@@ -159,8 +162,8 @@ def _read(config: Path) -> dict[str, str] | None:
 
 def _run_base(
     tree: Tree, output: Path, request: Request, there: Mapping[str, str] | None, steps: list[str]
-) -> list[str]:
-    """Runs the target; what it found nothing for."""
+) -> None:
+    """Runs the target, where it is not one whose questions are answered later."""
     target = request.target
     if (not target or target in FROM_CONFIG) and there is None:
         # Kbuild would go and take this machine's own configuration, without a word.
@@ -169,12 +172,31 @@ def _run_base(
             hint="--from running, --from debian:6.12, --from FILE, or a target: defconfig",
         )
     if target in ("", "oldconfig"):
-        return []
+        return
     settings = {"LSMOD": str(request.modules.absolute())} if request.modules is not None else {}
-    result = run_target(tree, output, target, settings=settings)
-    steps.append(result.command)
-    lines = (result.stderr + result.stdout).splitlines()
-    return [line.strip() for line in lines if line.rstrip().endswith(("not found!!", "did not have configs"))]
+    steps.append(run_target(tree, output, target, settings=settings).command)
+
+
+def find_absent(index: Index, modules: Path, values: Mapping[str, str]) -> Iterator[Refusal]:
+    """The modules of a machine that a configuration made for it does not build, with the reason.
+
+    streamline_config.pl takes options away only: what was off where it started from stays off.
+    """
+    options = find_options(index)
+    for name in parse_lsmod(modules.read_text(encoding="utf-8"), source=str(modules)):
+        builders = options.get(name.replace("-", "_"), [])
+        if any(values.get(option, "n") != "n" for option in builders):
+            continue
+        where = f"module {name}"
+        if not builders:
+            setting = Setting(name, "m", where)
+            yield Refusal(setting, None, Cause.NO_SYMBOL, "no Makefile of this kernel builds it")
+            continue
+        refusal = explain_refusal(index, Setting(builders[0], "m", where), values)
+        if refusal.cause is Cause.OTHER:
+            reason = "it was off where this started from"
+            refusal = Refusal(refusal.setting, refusal.got, refusal.cause, reason)
+        yield refusal
 
 
 def _answer(

@@ -12,7 +12,7 @@ from lkm.klog import Record, Report, find_reports, parse_log
 from lkm.klog.begin import find_start
 from lkm.klog.kinds import STARTS
 
-_MUTATIONS = 60  # of each log
+_MUTATIONS = 25  # of each log
 
 
 def check(records: list[Record], reports: tuple[Report, ...]) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -96,14 +96,24 @@ def test_the_command_is_printed_and_works_and_the_run_ends_as_ever(kernel: Kerne
     assert process.returncode == 0
 
 
-def test_ctrl_c_ends_a_run_that_waits_and_the_next_has_the_same_path(kernel: Kernel, hello: Path) -> None:
-    paths = []
-    for _ in range(2):
-        with started(kernel, "--gdb", hello) as process:
-            paths.append(lines_until(process, "    gdb -x ")[-1])
-            assert interrupt(process) == 130
-        assert not list(Path(paths[-1].split()[-1]).parent.iterdir())
-    assert paths[0] == paths[1]
+def marked(mark: str) -> list[str]:
+    """The processes that have the mark in their environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"LKM_TEST_MARK={mark}".encode() in (entry / "environ").read_bytes():
+                found.append(entry.name)
+    return found
+
+
+def test_ctrl_c_ends_a_run_that_waits(kernel: Kernel, hello: Path, tmp_path: Path) -> None:
+    mark = tmp_path.name
+    with started(kernel, "--gdb", hello, LKM_TEST_MARK=mark) as process:
+        script = Path(lines_until(process, "    gdb -x ")[-1].split()[-1])
+        assert "tbreak" in script.read_text()
+        assert len(marked(mark)) > 1
+        assert interrupt(process) == 130
+    assert not marked(mark)
 
 
 def test_an_editors_entry_is_json_ready_to_paste(kernel: Kernel, hello: Path) -> None:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from lkm.decode.trace import MACHINERY, Files, is_exact, near_directories, retur
 from lkm.decode.value import Decoded, Excerpt, Register, SourceLine, Step, Walk
 from lkm.errors import BadInputError, LkmError
 from lkm.klog.report import Frame, Kind, Report
-from lkm.module.file import is_module_file
+from lkm.module.file import is_module_file, module_name
 
 if TYPE_CHECKING:
     from lkm.kernel import Kernel
@@ -94,8 +95,7 @@ def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[Code
     found: dict[str, list[CodeFile]] = {}
     for path in paths:
         if path.is_dir():
-            below = sorted(one for one in path.rglob("*.ko*") if is_module_file(one.name))[:_MOST_FILES]
-            wanted = [one for one in below if one.name.partition(".")[0].replace("-", "_") in named]
+            wanted = sorted(_find_named(path, named))[:_MOST_FILES]
         else:
             wanted = [path]
         for one in wanted:
@@ -107,6 +107,14 @@ def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[Code
                 raise
             found.setdefault(code.name, []).append(code)
     return found
+
+
+def _find_named(directory: Path, named: set[str]) -> Iterator[Path]:
+    """The files of modules with these names below a directory; what cannot be read or goes away is left out."""
+    for place, _, names in os.walk(directory):
+        for name in names:
+            if is_module_file(name) and module_name(name) in named:
+                yield Path(place, name)
 
 
 def find_vmlinux(kernel: Kernel | None) -> Path | None:

@@ -94,10 +94,7 @@ def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[Code
     """The files given, by module; of directories those modules alone that the log names."""
     found: dict[str, list[CodeFile]] = {}
     for path in paths:
-        if path.is_dir():
-            wanted = sorted(_find_named(path, named))[:_MOST_FILES]
-        else:
-            wanted = [path]
+        wanted = sorted(_find_named(path, named))[:_MOST_FILES] if path.is_dir() else [path]
         for one in wanted:
             try:
                 code = open_code(one)
@@ -110,7 +107,7 @@ def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[Code
 
 
 def _find_named(directory: Path, named: set[str]) -> Iterator[Path]:
-    """The files of modules with these names below a directory; what cannot be read or goes away is left out."""
+    """The files of modules with these names below a directory; what cannot be read is left out."""
     for place, _, names in os.walk(directory):
         for name in names:
             if is_module_file(name) and module_name(name) in named:

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 _STOP_REPLY = re.compile(rb"\$T[0-9a-f]{2}[^#]*#[0-9a-f]{2}\Z")
 _ENDED = b"$W00#b7"  # the program exited; what gdb is told at the end of a run
-_GOODBYE = 0.5  # seconds a gdb gets to hear that it is over
+_RESUME = re.compile(rb"\$(?:vCont;[cCsS]|[cs]#)")
+_GOODBYE = 3.0  # seconds a gdb that waits for the guest gets to hear that it is over
 _LOOK = 1.0  # seconds a call that gdb holds up waits before it asks again
 _GONE = (LkmError, OSError, ValueError)  # QEMU, gdb or a socket of ours went away
 
@@ -95,6 +96,7 @@ class Debugger:
         self._more = False  # whether gdb has to hear of modules after the first
         self._held = False
         self._left = 0.0  # when gdb went, by time.monotonic
+        self._runs = False  # whether gdb waits for the guest
         self._closed = False
         self._problem: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -155,7 +157,7 @@ class Debugger:
         self._closed = True
         self._session.hold = None
         client = self._client
-        if client is not None:
+        if client is not None and self._runs:
             with suppress(OSError):
                 client.sendall(_ENDED)
         self._stub.close()
@@ -263,6 +265,7 @@ class Debugger:
         self._connect()
         self._held = True
         self._client = client
+        self._runs = False
         try:
             self._relay(client, self._stub.socket)
         finally:
@@ -282,14 +285,18 @@ class Debugger:
                 data = _receive(client)
                 if not data:
                     return
+                self._runs = self._runs or _RESUME.search(data) is not None
                 stub.sendall(data)
             if stub in ready:
                 data = stub.recv(65536)
                 if not data:
-                    _let_go(client)
+                    if self._runs:
+                        _let_go(client)
                     raise OSError("QEMU ended")
-                if self._more and _STOP_REPLY.search(data):
-                    self._tell_next()
+                if _STOP_REPLY.search(data):
+                    self._runs = False
+                    if self._more:
+                        self._tell_next()
                 with suppress(OSError):  # that it left is seen above
                     client.sendall(data)
 

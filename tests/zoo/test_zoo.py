@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from zoo_cases import DEBUG, MODULES, Case, Runs, lacks, read_cases
+from zoo_cases import DEBUG, MODULES, Case, Runs, read_cases, read_options, unfit
 
-from lkm.job import RunResult
+from lkm.job import Outcome, RunResult
 from lkm.kernel import Kernel
 
 CASES = [*read_cases(MODULES), *read_cases(DEBUG)]
@@ -31,7 +31,8 @@ def runs(kernel: Kernel, request: pytest.FixtureRequest) -> Iterator[Runs]:
         for item in request.session.items
         if hasattr(item, "callspec") and isinstance(item.callspec.params.get("case"), Case)
     }
-    runs = Runs([case for case in CASES if case.name in asked and not lacks(case, kernel)], kernel=kernel)
+    options = read_options(kernel)
+    runs = Runs([case for case in CASES if case.name in asked and not unfit(case, options)], kernel=kernel)
     yield runs
     runs.close()
 
@@ -46,14 +47,14 @@ def describe(result: RunResult) -> str:
 @pytest.mark.parametrize("case", CASES, ids=names)
 def test_zoo(case: Case, runs: Runs, kernel: Kernel) -> None:
     """Each: what came of it, what was reported first, and the line of the source that is at fault."""
-    missing = lacks(case, kernel)
-    if missing:
-        pytest.skip(f"{kernel.name} was built without {' '.join(missing)}")
+    if why := unfit(case, read_options(kernel)):
+        pytest.skip(f"{kernel.name}: {why}")
     result = runs.result(case)
     said = describe(result)
     assert result.outcome is case.outcome, said
     kinds = [one.report.kind for one in result.reports]
     assert (kinds[0] if kinds else None) is case.kind, said
+    assert not (result.outcome is Outcome.OOPS and result.leftovers), said  # it was never unloaded
     if case.ending:
         assert result.ending is not None, said
         found = (str(result.ending.detail), result.ending.context)[: len(case.ending)]

@@ -101,7 +101,7 @@ class _Run:
 
             if job.cycles < FEWEST:
                 raise UsageError(f"{job.cycles} cycles show nothing", hint=f"{FEWEST} at least")
-            job = self.job = replace(job, cmdline=cycles_cmdline(job.cmdline))
+            job = self.job = replace(job, cmdline=cycles_cmdline(job.cmdline, self.kernel))
         guest = Guest(
             self.kernel,
             memory=job.memory,
@@ -185,7 +185,8 @@ class _Run:
             outcome = self._use(guest)
         if self.job.unload:
             unloaded = self._unload(guest)
-            if self.after is not None and unloaded is Outcome.OK and not self.leftovers:
+            well = unloaded is Outcome.OK and not guest.oopsed
+            if self.after is not None and well and not self.leftovers:
                 self.leftovers = self.after.look()
             outcome = min(outcome, unloaded, key=list(Outcome).index)
         return outcome

@@ -14,7 +14,7 @@ import click
 
 from lkm.cli import common
 from lkm.cli.kernel_tree import find_output, find_tree, output_option, prompt_of, tree_option
-from lkm.errors import UsageError
+from lkm.errors import LkmError, UsageError
 
 if TYPE_CHECKING:
     from lkm.kconfig.configuration import Configured, Request
@@ -255,7 +255,12 @@ def _show(made: Configured, tree: Tree, *, every: bool) -> None:
     from lkm.kconfig.index import open_index
     from lkm.show.kconfig import format_configured
 
-    index: Index = open_index(tree)
+    index: Index | None = None
+    if made.changes or made.dragged:
+        try:
+            index = open_index(tree)
+        except LkmError as error:
+            common.note(f"without prompts: {error.message}", dim=True)
     common.echo_lines(format_configured(made, prompt_of(index), every=every))
     if made.refusals:
         common.hint(f"lkm kernel why {made.refusals[0].setting} -O {made.path.parent}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lkm.errors import BadInputError, UsageError
+from lkm.errors import BadInputError, LkmError, UsageError
 from lkm.kconfig.conf import check_output, list_new, run_target
 from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, parse_config, read_config_text
 from lkm.kconfig.hardware import parse_lsmod
@@ -108,11 +108,12 @@ def configure(tree: Tree, output: Path, request: Request) -> Configured:
         if start is not None:
             config.write_text(start, encoding="utf-8")
         _run_base(tree, output, request, before if start is None else parse_config(start), steps)
-        index = open_index(tree)
+        index = _read_index(tree, request)
         new, unused = _answer(tree, output, index, request, steps)
         settings, conflicts = merge_settings([*new, *request.settings])
         base = _read(config) or {}
         if request.settings:
+            assert index is not None
             apply_settings(tree, output, index, settings.values(), target=request.target, steps=steps)
         elif not request.target:
             steps.append(run_target(tree, output, "olddefconfig").command)
@@ -120,7 +121,12 @@ def configure(tree: Tree, output: Path, request: Request) -> Configured:
         if not after:
             raise BadInputError(f"no configuration came of it: {config}")
     changes = compare(base if request.settings else before or {}, after)
-    known = set(index.names()) if start is not None else set()
+    forgotten: list[str] = []
+    if start is not None and index is not None:
+        known = set(index.names())
+        forgotten = [
+            name for name, value in parse_config(start).items() if value != "n" and name not in known
+        ]
     return Configured(
         path=config,
         version=tree.version,
@@ -129,17 +135,35 @@ def configure(tree: Tree, output: Path, request: Request) -> Configured:
         options=sum(value in ("y", "m") for value in after.values()),
         settings=tuple(settings.values()),
         conflicts=tuple(conflicts),
-        refusals=(
-            *find_refusals(index, settings, after),
-            *(find_absent(index, request.modules, after) if request.modules is not None else ()),
-        ),
+        refusals=() if index is None else tuple(_find_all_refusals(index, request, settings, after)),
         changes=tuple(changes) if before is not None or request.settings else (),
         dragged=tuple(one for one in changes if one.name not in settings) if request.settings else (),
-        forgotten=tuple(
-            name for name, value in parse_config(start or "").items() if value != "n" and name not in known
-        ),
+        forgotten=tuple(forgotten),
         unused=tuple(unused),
     )
+
+
+def _read_index(tree: Tree, request: Request) -> Index | None:
+    """The tree's options, where something is to be said of them; a target alone needs none.
+
+    So a tree with words that kconfiglib does not know can be configured, as long as no option is asked for.
+    """
+    if request.settings or request.answers or request.ask is not None or request.modules is not None:
+        return open_index(tree)
+    if request.start is None and request.target != "oldconfig":
+        return None
+    try:
+        return open_index(tree)
+    except LkmError:
+        return None
+
+
+def _find_all_refusals(
+    index: Index, request: Request, settings: Mapping[str, Setting], values: Mapping[str, str]
+) -> Iterator[Refusal]:
+    yield from find_refusals(index, settings, values)
+    if request.modules is not None:
+        yield from find_absent(index, request.modules, values)
 
 
 @contextlib.contextmanager
@@ -200,7 +224,7 @@ def find_absent(index: Index, modules: Path, values: Mapping[str, str]) -> Itera
 
 
 def _answer(
-    tree: Tree, output: Path, index: Index, request: Request, steps: list[str]
+    tree: Tree, output: Path, index: Index | None, request: Request, steps: list[str]
 ) -> tuple[list[Setting], list[Setting]]:
     """Answers the questions of oldconfig: what was set by it, and the answers no question was asked for."""
     if request.target != "oldconfig":
@@ -215,13 +239,11 @@ def _answer(
         for name, default in new.items():
             setting = given.pop(name, None)
             if setting is None and request.ask is not None:
-                value = request.ask(index.find(name), Setting(name, default, "default"))
+                value = request.ask(index.find(name) if index else None, Setting(name, default, "default"))
                 setting = Setting(name, value, "answered")
             taken[name] = setting or Setting(name, default, "default")
             with config.open("a", encoding="utf-8") as file:
                 file.write(_line(index, taken[name]))
-            if request.ask is not None:
-                break  # the next question may be another now
     steps.append(run_target(tree, output, "olddefconfig").command)
     return [one for one in taken.values() if one.where != "default"], list(given.values())
 
@@ -250,8 +272,8 @@ def apply_settings(
         steps.append(run_target(tree, output, "olddefconfig").command)
 
 
-def _line(index: Index, setting: Setting) -> str:
-    symbol = index.find(setting.name)
+def _line(index: Index | None, setting: Setting) -> str:
+    symbol = index.find(setting.name) if index is not None else None
     return format_setting(setting.name, setting.value, kind=symbol.kind if symbol is not None else "")
 
 

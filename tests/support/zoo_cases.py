@@ -17,6 +17,7 @@ from lkm.klog.report import Kind
 ZOO = Path(__file__).parents[1] / "zoo"
 MODULES = ZOO / "modules"
 DEBUG = ZOO / "debug"  # those that only a kernel built for it reports
+KASAN = "CONFIG_KASAN=y"
 MARK = "/* BUG HERE */"
 _HEAD = re.compile(r"/\*\n(.*?)\n \*/", re.DOTALL)
 _FACT = re.compile(r"([a-z]+): (.*)")
@@ -113,17 +114,26 @@ def read_cases(directory: Path = MODULES) -> Sequence[Case]:
     return [parse_case(path, path.read_text()) for path in sorted(directory.glob("*.c"))]
 
 
-def lacks(case: Case, kernel: Kernel) -> Sequence[str]:
-    """Which of the options that the case needs the kernel was not built with."""
-    if not case.needs:
-        return ()
-    lines = set() if kernel.config is None else set(kernel.config.read_text().splitlines())
-    return [option for option in case.needs if option not in lines]
+def read_options(kernel: Kernel) -> frozenset[str]:
+    """The options that a kernel was built with, each as its configuration has it."""
+    return frozenset() if kernel.config is None else frozenset(kernel.config.read_text().splitlines())
+
+
+def unfit(case: Case, options: frozenset[str]) -> str:
+    """Why a kernel with those options cannot show the case, "" where it can."""
+    if missing := [option for option in case.needs if option not in options]:
+        return f"built without {' '.join(missing)}"
+    if not case.needs and KASAN in options:
+        return "KASAN reports it before the kernel meets it"
+    return ""
 
 
 def run_case(case: Case, module: Path, *, kernel: Kernel) -> RunResult:
-    """Runs the built `module` of a case in a clone of its own."""
-    return lkm.run(module, kernel=kernel, parameters=case.parameters, job=case.job)
+    """Runs the built `module` of a case in a clone of its own, which is larger where KASAN takes its part."""
+    job = case.job
+    if KASAN in read_options(kernel):
+        job = replace(job, memory=max(job.memory, 512))
+    return lkm.run(module, kernel=kernel, parameters=case.parameters, job=job)
 
 
 class Runs:

@@ -14,7 +14,6 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +26,6 @@ from lkm.kernel import Kernel
 from lkm.klog import Record
 
 LOGS = Path(__file__).parents[1] / "klog" / "logs"
-DEBUG_MEMORY = 512  # MiB that a kernel with KASAN needs
 SOURCES = "/home/student/zoo"  # where the sources lie, in a log
 _PLACE = re.compile(r"/\S*/modules(?=/\w+\.c:)")
 
@@ -61,8 +59,7 @@ def record(series: str, kernel_name: str, names: Sequence[str]) -> None:
     with TemporaryDirectory() as place:
         modules = build(cases, kernel, Path(place))
         for case in cases:
-            memory = max(case.memory, DEBUG_MEMORY) if "debug" in series else case.memory
-            result = run_case(replace(case, memory=memory), modules[case.name], kernel=kernel)
+            result = run_case(case, modules[case.name], kernel=kernel)
             above = f"# {kernel.release}: tests/zoo/modules/{case.name}.c, recorded by tests/zoo/record.py\n"
             paths[case].write_text(above + format_raw(result.log))
             print(f"{paths[case]}: {result.outcome}, {paths[case].stat().st_size} bytes", flush=True)

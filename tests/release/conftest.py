@@ -133,7 +133,7 @@ class Org:
         self.people, self.root = people, root
         self.server: Server | None = None
         self.place = root / "pub/linux/kernel/v6.x"
-        self.place.mkdir(parents=True)
+        self.place.mkdir(parents=True, exist_ok=True)
 
     def add(self, version: str, *, signer: MadeKey | None = None, tar: bytes = b"") -> Path:
         """A release, signed by Greg."""
@@ -186,13 +186,20 @@ class Org:
 
 
 @pytest.fixture
-def org(people: People, tmp_path: Path, home: Path) -> Org:
-    """A kernel.org with 6.12.8 and 6.12.9."""
-    made = Org(people, tmp_path / "org")
+def org(people: People, made_once: Path, tmp_path: Path, home: Path) -> Org:
+    """A kernel.org of this test's own, with 6.12.8 and 6.12.9."""
+    shutil.copytree(made_once, tmp_path / "org")
+    return Org(people, tmp_path / "org")
+
+
+@pytest.fixture(scope="session")
+def made_once(people: People, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test has a copy of."""
+    made = Org(people, tmp_path_factory.mktemp("kernel.org") / "org")
     made.add("6.12.8")
     made.add("6.12.9")
     made.list(mainline="6.13-rc5", stable="6.12.9", longterm="6.6.70", longterm2="6.1.124")
-    return made
+    return made.root
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,12 @@ def test_a_cycle_that_goes_wrong_ends_them(kernel: Kernel, forgetful: Mapping[st
     assert (result.cycles.done, result.cycles.growths) == (3, ())
 
 
-def test_the_command_line_asks_for_it_once() -> None:
-    assert cycles_cmdline("") == "slub_debug=U"
-    assert cycles_cmdline("quiet") == "quiet slub_debug=U"
-    assert cycles_cmdline("slab_debug=FZP") == "slab_debug=FZP"
+def test_the_command_line_asks_for_it_once(kernel: Kernel, tmp_path: Path) -> None:
+    assert cycles_cmdline("", kernel) == "slub_debug=U"
+    assert cycles_cmdline("quiet", kernel) == "quiet slub_debug=U"
+    assert cycles_cmdline("slab_debug=FZP", kernel) == "slab_debug=FZP"
+    (tmp_path / "config").write_text("CONFIG_SLUB_DEBUG=y\nCONFIG_KASAN=y\n")
+    assert cycles_cmdline("quiet", replace(kernel, config=tmp_path / "config")) == "quiet"
 
 
 def test_one_place_is_told_once() -> None:

@@ -94,15 +94,15 @@ def command(
         raise UsageError("--gdb is for a person with a debugger, --json is not", hint="leave one out")
     if (gdb or vscode) and cycles:
         raise UsageError("--gdb stops in one load, --cycles makes many", hint="leave one out")
-    if cycles:
-        if no_unload or keep:
-            raise UsageError("--cycles unloads each time", hint="leave --no-unload and --keep out")
-        from lkm.leftovers.cycles import cycles_cmdline
-
-        guest = guest._replace(cmdline=cycles_cmdline(guest.cmdline))
+    if cycles and (no_unload or keep):
+        raise UsageError("--cycles unloads each time", hint="leave --no-unload and --keep out")
     need_build = any(source.is_dir() or source.suffix == ".c" for source in sources)
     with common.progress() as bar:
         kernel = find_kernel(kernel_name, start=start, need_build=need_build, progress=bar)
+    if cycles:
+        from lkm.leftovers.cycles import cycles_cmdline
+
+        guest = guest._replace(cmdline=cycles_cmdline(guest.cmdline, kernel))
     begun = begin_clone(Settings(kernel, guest.memory, guest.cpus, guest.cmdline, guest.template))
 
     from lkm.cli.tell import STATUS, Teller, tell_outcome

@@ -17,6 +17,7 @@ from lkm.leftovers.trend import find_growth, sample_turns
 
 if TYPE_CHECKING:
     from lkm.guest import Guest
+    from lkm.kernel import Kernel
     from lkm.leftovers.observe import Observer
 
 _TRACK = "slub_debug=U"  # who allocated each object (mm/slub.c); it counts objects exactly, too
@@ -71,9 +72,19 @@ class Cycles:
     tracked: bool = False
 
 
-def cycles_cmdline(cmdline: str) -> str:
+def counts_objects(kernel: Kernel) -> bool:
+    """Whether objects of a kernel can be counted: KASAN keeps freed ones for long (its quarantine)."""
+    try:
+        return kernel.config is None or "\nCONFIG_KASAN=y" not in kernel.config.read_text()
+    except OSError:
+        return True
+
+
+def cycles_cmdline(cmdline: str, kernel: Kernel) -> str:
     """Words for the kernel's command line with those that have it note who allocates."""
-    return cmdline if "slub_debug" in cmdline or "slab_debug" in cmdline else f"{cmdline} {_TRACK}".strip()
+    if "slub_debug" in cmdline or "slab_debug" in cmdline or not counts_objects(kernel):
+        return cmdline
+    return f"{cmdline} {_TRACK}".strip()
 
 
 class Counter:
@@ -92,6 +103,7 @@ class Counter:
         self._turns: list[int] = []
         self._samples: list[Sample] = []
         self._when = frozenset(sample_turns(asked))
+        self._counts = counts_objects(guest.kernel)
         self._kmemleak = has_kmemleak(guest)
         self.asked = asked
         self.done = 0
@@ -135,7 +147,8 @@ class Counter:
     def _judge(self) -> list[Growth]:
         if len(self._samples) < 2:
             return []
-        found = [*self._slabs(), *self._areas(), *self._uncounted(), *self._percpu()]
+        slabs = self._slabs() if self._counts else []
+        found = [*slabs, *self._areas(), *self._uncounted(), *self._percpu()]
         return fold_growths(sorted(found, key=lambda one: -one.size))
 
     def _slabs(self) -> list[Growth]:

@@ -214,6 +214,8 @@ def test_no_signature(write: Callable[..., Path], verify: Verify) -> None:
     answer = verify(write(signature=b""))
     assert answer.state is State.NO_SIGNATURE
     assert answer.hint.startswith("lkm kernel get 6.12.9 ")
+    assert verify(write(signature=b"", name="linux-6.12.tar.xz")).hint.startswith("lkm kernel get 6.12.0 ")
+    assert verify(write(signature=b"", name="other.tar.xz")).hint == "--signature FILE"
     candidate = verify(write(signature=b"", name="linux-6.13-rc3.tar.gz"))
     assert candidate.state is State.NO_SIGNATURE and candidate.hint == "lkm kernel get git:v6.13-rc3"
 
@@ -224,6 +226,7 @@ def test_what_is_no_signature(write: Callable[..., Path], verify: Verify, people
                  people.greg.sign(tar())[:150]):  # fmt: skip
         answer = verify(write(signature=text))
         assert answer.state is State.NOT_A_SIGNATURE, text[:40]
+        assert "linux-6.12.9.tar.sign is no signature" in answer.message
 
 
 def test_no_tar_at_all(write: Callable[..., Path], verify: Verify) -> None:

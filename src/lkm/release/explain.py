@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lkm.errors import LkmError
 from lkm.release.keys import Keys
+from lkm.release.names import is_release
 from lkm.release.openpgp import format_fingerprint
 from lkm.release.signers import Signer, find_signer
 from lkm.release.value import Signature, State, Verification
@@ -36,7 +37,7 @@ def explain(
         return Verification(what, state, *_without(path), sha256=sha256, size=size)
     message, hint = tell(what, signature, state, signers=signers, keys=keys)
     if place is not None:
-        message = message.replace("what should be its signature", str(place))
+        message = f"{what}: {place.name} is no signature, or a part of one"
     signer = find_signer(signature.primary, signers)
     shown = signer.shown if signer and signer.name else signature.user
     return Verification(what, state, message, hint, shown, signature, sha256, size)
@@ -50,7 +51,11 @@ def _without(path: Path) -> tuple[str, str]:
             f"{path.name} is not signed: release candidates have signed tags, and files that a machine makes",
             f"lkm kernel get git:v{version}",
         )
-    hint = f"lkm kernel get {version} fetches both; or --signature FILE"
+    hint = "--signature FILE"
+    if is_release(version):
+        # The first of a series has a name that means the newest here (`parse_wanted`).
+        exact = f"{version}.0" if version.count(".") == 1 else version
+        hint = f"lkm kernel get {exact} fetches both; or --signature FILE"
     return f"there is no signature beside {path.name} ({name}.sign)", hint
 
 

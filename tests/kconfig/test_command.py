@@ -10,8 +10,11 @@ import pytest
 
 from lkm.cli import run_command
 from lkm.cli.kernel_configure import split_words
+from lkm.cli.kernel_tree import find_tree
 from lkm.errors import UsageError
 from lkm.kconfig.tree import Tree
+from lkm.release.get import sources_dir
+from lkm.release.record import Record, write_record
 
 
 def lkm(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -85,3 +88,29 @@ def test_what_is_missing_is_told(tree: Tree, tmp_path: Path, capsys: pytest.Capt
     assert status == 2 and "--modules-of is for localmodconfig" in err
     status, _, err = lkm(capsys, *words, "oldconfig", "--from", str(tree.path / "Makefile"))
     assert status == 1 and "no line of it is a kernel option" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("6.12", "linux-6.12.10"),
+        ("6.12.9", "linux-6.12.9"),
+        ("linux-6.1.5", "linux-6.1.5"),
+        ("6.1", "linux-6.1.5"),
+    ],
+)
+def test_sources_that_were_got_go_by_their_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, found: str
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for version in ("6.12.9", "6.12.10", "6.1.5"):
+        place = sources_dir() / f"linux-{version}"
+        for part in ("scripts/kconfig", "arch/x86"):
+            (place / part).mkdir(parents=True)
+        for file in ("Kconfig", "Makefile", "arch/x86/Kconfig"):
+            (place / file).write_text("")
+        write_record(place, Record(version, "tarball", "", True, "good", ""))
+    assert find_tree(name, tmp_path, {"ARCH": "x86"}).path == sources_dir() / found
+    with pytest.raises(UsageError, match=r"no sources of that version here \(6\.1\.5, "):
+        find_tree("7.0", tmp_path)

@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lkm.cli import common, kernel_configure, kernel_get, kernel_verify, kernel_why
 from lkm.errors import LkmError
 from lkm.kernel import Kernel, Origin, add_kernel, find_kernel, list_kernels, remove_kernel
-from lkm.kernel.distribution import find_distribution
 from lkm.kernel.facts import FACTS, parse_facts
 from lkm.kernel.find import describe_kernel, find_stored_kernel
 from lkm.kernel.layout import read_text
-from lkm.kernel.offer import Offer
 from lkm.kernel.toolchain import list_toolchains
+
+if TYPE_CHECKING:
+    from lkm.kernel.offer import Offer
 
 SCHEMA = 1
 
@@ -162,6 +163,8 @@ def to_json(kernel: Kernel) -> dict[str, Any]:
 
 
 def _offers() -> list[Offer]:
+    from lkm.kernel.distribution import find_distribution
+
     with common.progress() as bar:
         return find_distribution(start=Path.cwd()).list_offers(refresh=False, progress=bar)
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +90,8 @@ def command(
     tree = find_tree(tree_name, place, make_words)
     if asked.hardware is not None and not (target or settings or asked.presets or asked.fragments):
         return _show_hardware(tree, place, asked, as_json=as_json)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="lkm-") as work, common.progress() as bar:
         request = _read_request(target, settings, asked, work=Path(work), bar=bar)
         made = _configure(tree, place, request)

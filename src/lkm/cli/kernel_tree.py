@@ -55,12 +55,21 @@ def _named(name: str) -> Path:
     if path.is_dir():
         return path
     from lkm.release.get import list_trees
+    from lkm.version import release_key
 
-    for place, record in list_trees():
-        if name in (place.name, record.version):
-            return place
+    here = list(list_trees())
+    fitting = [
+        (release_key(record.version), place)
+        for place, record in here
+        if name in (place.name, record.version) or record.version.startswith(f"{name}.")
+    ]
+    if fitting:
+        return max(fitting)[1]
+    known = ", ".join(record.version for _, record in here)
     raise UsageError(
-        f"{name}: no such directory, and no sources of that version here", hint=f"lkm kernel get {name}"
+        f"{name}: no such directory, and no sources of that version here"
+        + (f" ({known} are)" if known else ""),
+        hint=f"lkm kernel get {name}",
     )
 
 

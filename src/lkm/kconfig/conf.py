@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,6 +82,8 @@ def settle(conf: Path, flat: Path, tree: Tree, text: str) -> dict[str, str]:
 
     Writes into a directory of its own.  Raises `BadInputError` where conf refuses it.
     """
+    import tempfile  # an answer that is remembered needs none
+
     parent = make_dir(cache_dir() / "kconfig")
     with tempfile.TemporaryDirectory(prefix=".settle-", dir=parent) as work:
         config = Path(work, ".config")

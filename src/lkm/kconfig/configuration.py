@@ -32,7 +32,7 @@ FROM_CONFIG = (
 )
 FROM_NOTHING = ("allnoconfig", "tinyconfig")
 TARGETS = (*FROM_NOTHING, "defconfig", "alldefconfig", "allmodconfig", "allyesconfig", *FROM_CONFIG)
-_ROUNDS = 60
+_ROUNDS = 20
 
 # Asked about a new option: its symbol (None where Kconfig files could not say) and default; gives its value.
 Ask = Callable[[Symbol | None, Setting], str]

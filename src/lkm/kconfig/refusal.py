@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 
 from lkm.kconfig.dotconfig import Setting
@@ -105,6 +104,8 @@ def explain_refusal(index: Index, setting: Setting, values: Mapping[str, str]) -
 
 def find_near(index: Index, name: str) -> tuple[str, ...]:
     """Options with a name like this one."""
+    from difflib import get_close_matches
+
     names = index.names()
     upper = name.upper()
     if upper in names:

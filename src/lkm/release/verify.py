@@ -103,6 +103,8 @@ def verify_file(
         answer = _verify(path, signed, keys, signers, progress)
         if answer.state is not State.EXPIRED_KEY or keyring is not None or not fetch_keys:
             break  # whose key has expired may have made it last longer meanwhile
+    if answer.state is State.NOT_A_SIGNATURE:
+        return explain(path, answer.state, answer.signature, place=place, sha256=answer.sha256)
     return answer
 
 

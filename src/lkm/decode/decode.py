@@ -168,6 +168,8 @@ def _decode(report: Report, files: Files) -> Decoded:
 
 # Reports of an access, that tell of who allocated and freed the memory, too; of others that is the place.
 _ACCESSES = {Kind.KASAN, Kind.KFENCE, Kind.DOUBLE_FREE, Kind.INVALID_FREE, Kind.USE_AFTER_FREE}
+# Lockdep's tell first how locks were taken before; what it is about is who takes one now.
+_LOCKS = {Kind.LOCK_INVERSION, Kind.LOCK_DEADLOCK}
 _HISTORIES = ("Allocated", "Freed", "allocated", "freed", "Last potentially")
 
 
@@ -176,6 +178,8 @@ def _culprit(report: Report, walks: tuple[Walk, ...]) -> tuple[Step | None, str,
     was itself at work), and whether it is where the processor was."""
     if report.kind in _ACCESSES:
         walks = tuple(sorted(walks, key=lambda walk: walk.title.startswith(_HISTORIES)))
+    if report.kind in _LOCKS:
+        walks = tuple(sorted(walks, key=lambda walk: not walk.title.startswith("Call Trace")))
     any_known = any(step.known for walk in walks for step in walk.steps)
     with_lines = {step.frame.module for walk in walks for step in walk.steps if step.lines}
     for unsure in (False, True):  # what only lay on the stack is better than nothing

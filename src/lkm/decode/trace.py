@@ -12,7 +12,7 @@ from lkm.decode.code import CodeFile, Fit, Found, KernelFile
 from lkm.decode.dwarf.debug import DAMAGE, Site
 from lkm.decode.value import SourceLine, Step, Walk
 from lkm.errors import LkmError
-from lkm.klog.report import Code, Frame, Report
+from lkm.klog.report import Code, Frame, Kind, Report
 
 # Frames of the kernel that are shown with a line at most: each takes reading a unit of debug information.
 _MOST_KERNEL_LINES = 16
@@ -160,8 +160,11 @@ def walk_report(report: Report, files: Files) -> tuple[Walk, ...]:
 
 
 def is_exact(report: Report) -> bool:
-    """Whether the processor was at the instruction: after a trap (int3) it is behind it."""
-    return "int3" not in report.title
+    """Whether the processor was at the instruction: after a trap (int3) it is behind it.
+
+    KASAN names where the call of its check returns to (mm/kasan/generic.c, _RET_IP_).
+    """
+    return "int3" not in report.title and report.kind is not Kind.KASAN
 
 
 def _without_machinery(frames: Sequence[Frame], at: Frame | None) -> Sequence[Frame]:

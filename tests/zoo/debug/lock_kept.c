@@ -14,7 +14,7 @@ static DEFINE_MUTEX(lock);
 
 static int __init lock_kept_init(void)
 {
-	mutex_lock(&lock); /* BUG HERE */
+	mutex_lock(&lock);
 	return 0;
 }
 module_init(lock_kept_init);

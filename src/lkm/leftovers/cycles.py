@@ -226,9 +226,13 @@ class Counter:
         """What kmemleak found, where it is as often as cycles, or nearly."""
         namer = Namer(self._files, self._places.values())
         counts: dict[tuple[str, ...], tuple[int, int]] = {}
+        lines: dict[tuple[str, ...], str] = {}
         for one in find_lost(self._guest, wait):
-            if depth := Allocation(1, one.frames).depth:
-                frames = namer.frames(one.frames[:depth])
+            place = Allocation(1, one.frames)
+            if place.depth:
+                frames = namer.frames(one.frames[: place.depth])
+                if frames not in lines:
+                    lines[frames] = namer.source(place.own) if place.own else ""
                 count, size = counts.get(frames, (0, 0))
                 counts[frames] = count + 1, size + one.size
         return [
@@ -238,6 +242,7 @@ class Counter:
                 round(count / self.done, 1),
                 frames[-1],
                 frames,
+                lines[frames],
             )
             for frames, (count, size) in counts.items()
             if count >= max(self.done // _OFTEN, FEWEST)

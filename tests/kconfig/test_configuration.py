@@ -14,7 +14,7 @@ from lkm.kconfig.dotconfig import Setting, parse_settings, read_config
 from lkm.kconfig.hardware import format_lsmod
 from lkm.kconfig.index import Symbol
 from lkm.kconfig.refusal import Cause
-from lkm.kconfig.tree import Tree, check_clean, find_source, is_tree, read_tree
+from lkm.kconfig.tree import Tree, check_clean, find_source, is_tree, read_config_arch, read_tree
 
 pytestmark = pytest.mark.fetch
 
@@ -102,6 +102,13 @@ def test_a_start_of_another_kernel_says_what_is_not_here(tree: Tree, tmp_path: P
     assert made.forgotten == ("KMEMCHECK",)
 
 
+def test_a_compiler_that_is_not_there_is_told_with_its_package(tree: Tree, tmp_path: Path) -> None:
+    other = read_tree(tree.path, {"ARCH": "arm64", "CROSS_COMPILE": "vax-linux-gnu-"})
+    with pytest.raises(BadInputError, match="'vax-linux-gnu-gcc' not found") as caught:
+        configure(other, tmp_path, Request(target="defconfig"))
+    assert caught.value.hint == "apt-get install gcc-vax-linux-gnu"
+
+
 def test_what_fails_leaves_the_configuration_as_it_was(tree: Tree, output: Path) -> None:
     before = (output / ".config").read_bytes()
     with pytest.raises(BadInputError, match="make"):
@@ -146,3 +153,10 @@ def test_a_tree_built_in_place_is_told_with_the_remedy(tmp_path: Path) -> None:
 def test_a_build_directory_knows_its_sources(tree: Tree, built: Path, tmp_path: Path) -> None:
     assert find_source(built) == tree.path and is_tree(tree.path)
     assert find_source(tmp_path) is None
+
+
+def test_a_configuration_says_its_arch(built: Path, tmp_path: Path) -> None:
+    assert read_config_arch(built) == "x86_64"
+    (tmp_path / ".config").write_text("# Linux/arm64 6.12.1 Kernel Configuration\nCONFIG_64BIT=y\n")
+    assert read_config_arch(tmp_path) == "arm64"
+    assert read_config_arch(tmp_path / "gone") == ""

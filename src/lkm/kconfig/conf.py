@@ -55,6 +55,9 @@ def _remedy(result: process.Result) -> str:
     said = result.stderr + result.stdout
     if "not clean" in said:
         return "make -C TREE mrproper, after keeping the .config that is there"
+    if match := re.search(r"compiler '(?:\S*/)?([\w.-]+)' not found", said):
+        prefix, gcc, version = match[1].partition("-gcc")
+        return f"apt-get install gcc{version}-{prefix}" if gcc else f"apt-get install {match[1]}"
     for tool in ("flex", "bison", "perl", "gcc", "clang"):
         if re.search(rf"\b{tool}\b.*not found|not found.*\b{tool}\b", said):
             return f"apt-get install {tool}"

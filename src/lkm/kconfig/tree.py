@@ -15,6 +15,8 @@ from lkm.kernel.compiler import read_compiler_version
 
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _INCLUDE = re.compile(r"^(?:export KBUILD_OUTPUT.*\n)?include[ \t]+(\S+)/Makefile$", re.MULTILINE)
+# conf_write (scripts/kconfig/confdata.c) puts the main menu's text there.
+_HEADER = re.compile(r"^# Linux/(\w+) \S+ Kernel Configuration$", re.MULTILINE)
 # uname -m to ARCH (scripts/subarch.include), and ARCH to the directory below arch/ (the top Makefile).
 _SUBARCH = (
     (r"i.86|x86_64", "x86"), (r"sun4u", "sparc64"), (r"aarch64.*", "arm64"), (r"arm.*|sa110", "arm"),
@@ -49,6 +51,16 @@ def find_arch() -> str:
     """ARCH where none is given."""
     machine = os.uname().machine
     return next((arch for pattern, arch in _SUBARCH if re.fullmatch(pattern, machine)), machine)
+
+
+def read_config_arch(output: Path) -> str:
+    """The ARCH that a build directory is configured for, by the first lines of its .config, or ""."""
+    try:
+        with (output / ".config").open(encoding="utf-8", errors="replace") as file:
+            match = _HEADER.search(file.read(512))
+    except OSError:
+        return ""
+    return match[1] if match else ""
 
 
 def is_tree(path: Path) -> bool:

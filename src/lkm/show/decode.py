@@ -129,9 +129,12 @@ def _number(value: int) -> str:
 def _walks(one: Decoded, paint: _Paint, width: int, *, brief: bool) -> Iterator[str]:
     rows: list[tuple[str, str, bool]] = []
     column = min(max((len(name) for walk in one.walks for name in _names(walk)), default=0), width // 2)
+    untitled = bool(one.walks) and not one.walks[0].title  # it begins the trace after it
     for index, walk in enumerate(one.walks):
-        if walk.title and (index > 1 or not walk.title.startswith("Call")):
-            rows.append((f"{walk.title.rstrip(':')}:", "", False))
+        titles = one.walks[1:2] if untitled and index == 0 else [walk] if index != 1 or not untitled else []
+        for titled in titles:
+            if titled.title and (index > 0 or not titled.title.startswith("Call")):
+                rows.append((f"{titled.title.rstrip(':')}:", "", False))
         rows += _rows(walk, brief=brief)
     for name, place, own in rows:
         line = f"{_INDENT}{name:{column}}  {place}".rstrip()[:width]

@@ -19,6 +19,7 @@ MODULES = {
     "hello": ["hello"],
     "exports": ["greeter", "visitor"],
     "poweroff": ["poweroff"],
+    "crash": ["crash"],
 }
 
 

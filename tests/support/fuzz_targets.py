@@ -197,8 +197,9 @@ TARGETS = {
     "elf": (elf, [MODULE, build_module(bits=32, pieces=[Piece(".text", bytes(9), relocations=[(0, 1, 1, 0)])],
                                        names=[Name("a")], rela=False)]),
     "scan": (scan, [MODULE, _module()]),
-    "log": (log, [read_log(f"made-{name}") for name in
-                  ("arm64-null", "kcsan", "two-at-once", "slub-poison", "kmemleak", "x86-3.16-null")]),
+    "log": (log, [read_log(name) for name in
+                  ("made-arm64-null", "6.12-kcsan-data_race", "made-two-at-once", "made-slub-poison",
+                   "made-kmemleak", "made-x86-3.16-null")]),
     "trie": (trie, [_TRIE, build_trie([])]),
     "packed": (packed, [gzip.compress(b"abc" * 99), lzma.compress(b"abc" * 99),
                         zstandard.ZstdCompressor(write_checksum=True).compress(b"abc" * 99)]),

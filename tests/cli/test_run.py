@@ -72,7 +72,7 @@ def test_json_is_one_object_with_the_documented_fields(
     answer = json.loads(capfd.readouterr().out)
     assert set(answer) == {
         "schema", "outcome", "kernel", "accelerator", "modules", "exec", "log", "timing", "diagnostics",
-        "left_out", "ending", "hint",
+        "left_out", "ending", "hint", "leftovers", "cycles", "reports",
     }  # fmt: skip
     assert answer["schema"] == 1
     assert answer["outcome"] == "ok"
@@ -246,8 +246,9 @@ def test_an_oops_is_named_with_its_place(kernel: Kernel, tmp_path: Path, capfd: 
     assert run(write_module(tmp_path, "boom", body), "--json", kernel=kernel) == 1
     answer = json.loads(capfd.readouterr().out)
     assert answer["outcome"] == "oops"
-    assert "NULL pointer dereference" in answer["hint"]
-    assert "boom_init+0x" in answer["hint"]
+    (report,) = answer["reports"]
+    assert report["kind"] == "null-pointer" and "NULL pointer dereference" in report["title"]
+    assert report["place"]["function"] == "boom_init" and report["traces"][0]["frames"][0]["module"] == "boom"
     assert all(record["text"] for record in answer["log"])
 
 

@@ -56,3 +56,43 @@ def test_cycles(kernel: Kernel, examples: Path, capfd: pytest.CaptureFixture[str
 )
 def test_wrong_use(words: list[str], examples: Path) -> None:
     assert run_command(["run", *words, str(examples / "hello")]) == 2
+
+
+def test_a_cycle_unlike_the_first_is_shown(
+    kernel: Kernel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What init registered twice: the kernel warns from the second load on."""
+    place = tmp_path / "twice"
+    place.mkdir()
+    (place / "twice.c").write_text(
+        "#include <linux/module.h>\n#include <linux/proc_fs.h>\n"
+        'static int __init twice_init(void) { proc_mkdir("twice", NULL); return 0; }\n'
+        "module_init(twice_init);\nstatic void __exit twice_exit(void) { }\nmodule_exit(twice_exit);\n"
+        'MODULE_LICENSE("GPL");\nMODULE_DESCRIPTION("Registers what it never takes back");\n'
+    )
+    assert run_command(["run", "--kernel", kernel.name, "--cycles", "5", str(place / "twice.c")]) == 1
+    said = capfd.readouterr()
+    assert "already registered" in said.out
+    assert "1 of 5 cycles went as the first" in said.err
+    assert "ok, but cycle 2 was not like the first" in said.err
+    assert "twice.c:3" in said.err
+
+
+def test_timers_are_given_their_time(
+    kernel: Kernel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "late"
+    place.mkdir()
+    (place / "late.c").write_text(
+        "#include <linux/module.h>\n#include <linux/workqueue.h>\n"
+        'static void ring(struct work_struct *work) { pr_info("it rings\\n"); }\n'
+        "static DECLARE_DELAYED_WORK(bell, ring);\n"
+        "static int __init late_init(void) { schedule_delayed_work(&bell, HZ); return 0; }\n"
+        "module_init(late_init);\n"
+        "static void __exit late_exit(void) { cancel_delayed_work_sync(&bell); }\nmodule_exit(late_exit);\n"
+        'MODULE_LICENSE("GPL");\nMODULE_DESCRIPTION("Does something a second later");\n'
+    )
+    assert run_command(["run", "--kernel", kernel.name, str(place / "late.c")]) == 0
+    assert "it rings" not in capfd.readouterr().out
+    assert run_command(["run", "--kernel", kernel.name, "--wait", "3", str(place / "late.c")]) == 0
+    assert "it rings" in capfd.readouterr().out

@@ -72,7 +72,7 @@ def test_json_is_one_object_with_the_documented_fields(
     answer = json.loads(capfd.readouterr().out)
     assert set(answer) == {
         "schema", "outcome", "kernel", "accelerator", "modules", "exec", "log", "timing", "diagnostics",
-        "left_out", "ending", "hint", "leftovers", "cycles", "reports",
+        "left_out", "ending", "hint", "clean", "leftovers", "cycles", "reports",
     }  # fmt: skip
     assert answer["schema"] == 1
     assert answer["outcome"] == "ok"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Build, load, show the kernel's messages, unload.")
-@click.argument("words", nargs=-1, metavar="[DIR|KO]... [PARAM=VALUE]...")
+@click.argument("words", nargs=-1, metavar="[DIR|FILE.c|KO]... [PARAM=VALUE]...")
 @common.kernel_option
 @click.option("--exec", "command", metavar="COMMAND", help="Run COMMAND in the guest's shell after loading.")
 @click.option(
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="Copy FILE into the guest, where --exec begins; a program brings its libraries. Repeatable.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0.0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Before unloading: time for timers, work and threads.",
 )
 @click.option("--keep", is_flag=True, help="A shell in the guest with the modules loaded.")
 @click.option("--no-unload", is_flag=True, help="Leave the modules loaded when the guest ends.")
@@ -56,6 +63,7 @@ def command(
     kernel_name: str | None,
     command: str | None,
     copy: tuple[Path, ...],
+    wait: float,
     keep: bool,
     no_unload: bool,
     cycles: int | None,
@@ -78,6 +86,7 @@ def command(
       lkm run examples/hello month=May     with a parameter
       lkm run a.ko b.ko b.debug=1          ready modules; b's parameter
       lkm run --exec 'cat /proc/modules'   a command while it is loaded
+      lkm run --wait 5                     time for its timers before it is unloaded
       lkm run --cycles 100 examples/hello  a hundred times: is memory lost?
       lkm run --gdb examples/hello         step through it with gdb
     """
@@ -113,6 +122,7 @@ def command(
         **guest._asdict(),
         command=command,
         copy=copy,
+        wait=wait,
         unload=not no_unload,
         session=_keep if keep else None,
         jobs=jobs,

@@ -113,7 +113,8 @@ def tell_outcome(result: RunResult) -> None:
         common.note(f"({result.left_out} records were too many to keep)", dim=True)
     if result.leftovers or result.cycles:
         tell_leftovers(result)
-    common.note(outcome_line(result), fg="green" if result.ok else "red", bold=True)
+    colour = "green" if result.ok and result.clean else "yellow" if result.ok else "red"
+    common.note(outcome_line(result), fg=colour, bold=True)
     if result.reports:
         tell_reports(result)
     if result.hint:
@@ -122,11 +123,16 @@ def tell_outcome(result: RunResult) -> None:
 
 def tell_reports(result: RunResult) -> None:
     """What the kernel reported, at its source lines, on standard error; kept for `lkm decode`."""
+    from dataclasses import replace
+
     from lkm.decode import find_vmlinux
     from lkm.decode.last import write_last
+    from lkm.klog.report import Kind
     from lkm.show.decode import format_decoded, summary_line
 
     first, *others = result.reports
+    if result.outcome is Outcome.HANG and first.report.kind in {Kind.STACK_TRACE, Kind.PANIC}:
+        first = replace(first, means="where it was when it did not answer", usually="")
     click.echo(err=True)
     # click takes the colours out where they are not wanted.
     click.echo(

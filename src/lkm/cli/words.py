@@ -61,9 +61,15 @@ def guest_options(function: common.F) -> common.F:
     """The options that shape a guest."""
     for option in reversed(
         (
-            click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="For the guest."),
-            click.option("--memory", type=click.IntRange(64), metavar="MIB", help="The guest's memory."),
-            click.option("--cpus", type=click.IntRange(1, 64), metavar="N", help="The guest's processors."),
+            click.option(
+                "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="For all in the guest (30)."
+            ),
+            click.option(
+                "--memory", type=click.IntRange(64), metavar="MIB", help="The guest's memory (256)."
+            ),
+            click.option(
+                "--cpus", type=click.IntRange(1, 64), metavar="N", help="The guest's processors (1)."
+            ),
             click.option("--cmdline", metavar="WORDS", help="Added to the kernel command line."),
             click.option("--cold", is_flag=True, help="Boot, do not start from the saved guest."),
         )

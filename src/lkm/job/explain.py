@@ -61,7 +61,7 @@ NO_REPORT = "the call never came back and the kernel reported no bug: the module
 _ADVICE = {
     Detail.LOOPING: "what should end its loop?",
     Detail.INTERRUPTS_OFF: "what should turn the interrupts on again (local_irq_restore, spin_unlock_irq)?",
-    Detail.LOCK: "who holds that lock? A --kernel with CONFIG_PROVE_LOCKING names it",
+    Detail.LOCK: "who holds that lock? a --kernel with CONFIG_PROVE_LOCKING names it (docs/debug-kernel.md)",
     Detail.ASLEEP: "who should wake it?",
     Detail.FLOOD: "pr_info_ratelimited() prints less",
     Detail.OUT_OF_MEMORY: "free what it takes; --memory 1024 gives the guest more",
@@ -74,8 +74,13 @@ _ADVICE = {
 }
 
 
-def explain_ending(ending: Ending, timeout: float) -> str:
-    """What to look at, and to type next, after a guest that ended so; `timeout` in seconds is what it had."""
+def explain_ending(ending: Ending, timeout: float, *, oopsed: bool = False) -> str:
+    """What to look at, and to type next, after a guest that ended so; `timeout` in seconds is what it had.
+
+    `oopsed`: its kernel had reported a bug before.
+    """
+    if oopsed and ending.end is End.HANG:
+        return "the kernel had met a bug before; that it hung is most likely what came of it"
     advice = _ADVICE.get(ending.detail, "")
     parts = [] if advice.endswith("?") else [advice]
     if ending.end is End.HANG:

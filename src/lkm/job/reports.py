@@ -23,9 +23,23 @@ _SIGNS = (
 )  # fmt: skip
 
 
+def may_report(log: Sequence[Record]) -> bool:
+    """Whether there may be a report in a log: most have none, and what reads them is not imported then."""
+    return any(record.level <= _WARNING and any(sign in record.text for sign in _SIGNS) for record in log)
+
+
+def has_report(log: Sequence[Record]) -> bool:
+    """Whether the kernel reported anything."""
+    if not may_report(log):
+        return False
+    from lkm.klog import find_reports as find
+
+    return bool(find(log))
+
+
 def find_reports(log: Sequence[Record], *, modules: Sequence[Path], kernel: Kernel) -> tuple[Decoded, ...]:
     """The reports in the log of a run, decoded with the files that were loaded."""
-    if not any(record.level <= _WARNING and any(sign in record.text for sign in _SIGNS) for record in log):
+    if not may_report(log):
         return ()
     from lkm.decode import decode_log
     from lkm.errors import LkmError

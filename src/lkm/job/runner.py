@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
 from lkm.guest import End, Ending, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
-from lkm.job.reports import find_reports
+from lkm.job.reports import find_reports, has_report
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
 from lkm.kernel.find import given_kernel
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lkm.leftovers.cycles import Cycles
     from lkm.leftovers.value import Leftover
 
+_LOOK = 0.1  # seconds between two looks at the log while nothing else is done
 _AFTERWARDS = 0.5  # seconds to unload in, after a command that took all the time there was
 _END_OUTCOME = {
     End.PANIC: Outcome.PANIC,
@@ -150,7 +151,7 @@ class _Run:
             outcome = _END_OUTCOME[error.end]
             from lkm.job.explain import explain_ending
 
-            self.hint = explain_ending(error.ending, self.job.timeout)
+            self.hint = explain_ending(error.ending, self.job.timeout, oopsed=guest.oopsed)
         return self._result(outcome)
 
     def _in_guest(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
@@ -201,12 +202,14 @@ class _Run:
         first = self.modules, self.executed, self.timing
         listener.repeating(asked)
         outcome = Outcome.OK
+        quiet = not has_report(self.records.since())
         try:
             while counter.done < asked:
                 self.modules, self.muted = [], KeptRecords()
                 guest.limit(self.job.timeout)
                 outcome = self._once(guest, plan, words)
-                if outcome is not Outcome.OK or guest.oopsed:
+                guest.log()  # whatever is still on its way
+                if outcome is not Outcome.OK or guest.oopsed or (quiet and has_report(self.muted.since())):
                     break
                 counter.cycled()
             else:
@@ -281,11 +284,20 @@ class _Run:
                 self.hint = f"{error.message}; --timeout gives it longer"
                 guest.limit(_AFTERWARDS)
             self.listener.executed(self.executed)
+        self._wait(guest)
         if self.job.session is not None:
             guest.limit(None)  # a person's time does not count
             self.job.session(guest)
             guest.limit(self.job.timeout)
         return Outcome.EXEC_FAILED if self.executed and self.executed.status else Outcome.OK
+
+    def _wait(self, guest: Guest) -> None:
+        """Lets timers, work and threads have their time; what the kernel says meanwhile is told."""
+        until = time.monotonic() + self.job.wait
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK))
+            guest.limit(self.job.timeout)  # the time that was asked for does not count
+            guest.log()
 
     def _unload(self, guest: Guest) -> Outcome:
         began = time.monotonic()

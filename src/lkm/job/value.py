@@ -41,8 +41,9 @@ class Job:
     """What to do with the modules in the guest.
 
     `command` runs in the guest's shell once all are loaded; `copy` are host files put beside it (programs
-    bring their libraries).  `session` is given the guest then, for a person to look around.  `timeout`:
-    seconds for everything in the guest.  `template`: start from the saved guest, not by booting.
+    bring their libraries).  `wait`: seconds that timers, work and threads get then.  `session` is given the
+    guest then, for a person to look around.  `timeout`: seconds for everything else in the guest.
+    `template`: start from the saved guest, not by booting.
     `memory`: MiB.  `cmdline`: words added to the kernel command line.  `gdb`: wait for gdb before each given
     module's init function; the time it is there does not count.  `vscode`: offer it a TCP port as well.
     `cycles`: how often all that is done, 5 at least, counting the memory that is lost; 0: once, not counting.
@@ -50,6 +51,7 @@ class Job:
 
     command: str | None = None
     copy: tuple[Path, ...] = ()
+    wait: float = 0.0
     unload: bool = True
     session: Callable[[Guest], object] | None = None
     timeout: float = 30.0
@@ -121,8 +123,10 @@ class RunResult:
 
     @property
     def clean(self) -> bool:
-        """Whether, as far as could be seen, nothing was left behind: no leftovers, no memory that grows."""
-        return not self.leftovers and not (self.cycles and self.cycles.growths)
+        """Whether, as far as could be seen, nothing was left behind: no leftovers, no memory that grows, and
+        no cycle that was unlike the first."""
+        cycles = self.cycles
+        return not self.leftovers and (cycles is None or (cycles.done == cycles.asked and not cycles.growths))
 
 
 class Listener:

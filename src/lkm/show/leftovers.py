@@ -50,11 +50,11 @@ def cycles_lines(cycles: Cycles) -> Iterator[str]:
         f"{cycles.done} cycles" if cycles.done == cycles.asked else f"{cycles.done} of {cycles.asked} cycles"
     )
     if cycles.done < cycles.asked:
-        yield f"{many} went well; no memory is counted for them"
+        yield f"{many} went as the first; no memory is counted for them"
         return
     if not cycles.growths:
         yield f"{many}: no memory is left behind"
     for one in cycles.growths:
         yield f"{many}: {one.text}"
-        for frame in one.frames:
+        for frame in one.frames if len(one.frames) > 1 else ():  # one alone is the site itself
             yield f"    {frame}"

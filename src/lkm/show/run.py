@@ -60,6 +60,7 @@ def run_json(result: RunResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "outcome": result.outcome.value,
+        "clean": result.clean,
         "kernel": {
             "release": result.kernel.release,
             "name": result.kernel.name,
@@ -146,9 +147,20 @@ def outcome_line(result: RunResult) -> str:
         parts = [f"loaded in {_milliseconds(timing.load)}"] if result.modules else []
         parts += [f"unloaded in {_milliseconds(timing.unload)}"] if timing.unload else []
         parts += [f"all in {timing.total:.2f} s"]
-        return f"{result.outcome}: {', '.join(parts)} ({where})"
+        return f"{result.outcome}{_but(result)}: {', '.join(parts)} ({where})"
     sentence = _SENTENCE[result.outcome] if result.ending is None else _ending_sentence(result)
-    return f"{result.outcome}: {sentence}{_reason(result)} ({where})"
+    # The place names the module.
+    reason = "" if result.ending is not None and "[" in result.ending.where else _reason(result)
+    return f"{result.outcome}: {sentence}{reason} ({where})"
+
+
+def _but(result: RunResult) -> str:
+    if result.clean:
+        return ""
+    cycles = result.cycles
+    if cycles is not None and cycles.done < cycles.asked:
+        return f", but cycle {cycles.done + 1} was not like the first"
+    return ", but something is left behind"
 
 
 def _ending_sentence(result: RunResult) -> str:

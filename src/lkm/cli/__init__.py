@@ -114,13 +114,21 @@ def _usage(error: click.ClickException) -> int:
     if path == "lkm" and len(sys.argv) > 1 and sys.argv[1] in VERBS:
         path = f"lkm {sys.argv[1]}"
     message = message.replace("a valid float range", "a number").replace("a valid integer range", "a number")
-    if isinstance(error, click.NoSuchOption) and not error.possibilities and path in _WITH_PARAMETERS:
+    if isinstance(error, click.NoSuchOption) and path in _WITH_PARAMETERS and not _near_options(error):
+        message = message.partition(" Did you mean")[0].partition(" (Did you mean")[0]
         hint = (
             hint
             or f"a module's parameter has no dashes: {error.option_name.lstrip('-')}=VALUE; {path} --help"
         )
     show_error(message[:1].lower() + message[1:].rstrip("."), hint or f"{path} --help")
     return 2
+
+
+def _near_options(error: click.NoSuchOption) -> list[str]:
+    """The options that may have been meant; click's own are less like it."""
+    from difflib import get_close_matches
+
+    return get_close_matches(error.option_name, error.possibilities or [], cutoff=0.7)
 
 
 # What click 8.2 and later raise; 8.1 shows the help itself.

@@ -102,9 +102,13 @@ def make_log(
     begin: str = "BUG: kernel NULL pointer dereference, address: 0000000000000010",
     registers: Mapping[str, int] | None = None,
     size: int = 0,
+    caller: int = 0,
     with_code: bool = True,
 ) -> str:
-    """What x86 prints of a fault at `function+offset` that `crash_init` called."""
+    """What x86 prints of a fault at `function+offset` that `crash_init` called.
+
+    `caller`: the offset in `crash_init` that is returned to, by default of its call in `SOURCE`.
+    """
     found = code.find(Frame(function, offset, None, "crash"))
     assert found.symbol is not None
     size = size or code._size(found.symbol) or 0x1000
@@ -116,7 +120,7 @@ def make_log(
     values = {"rax": 0, "rbx": 0, "rcx": 0, "rdx": 0, "rsi": 0, "rdi": 0} | dict(registers or {})
     names = " ".join(f"{name.upper()}: {value:016x}" for name, value in list(values.items())[:3])
     more = " ".join(f"{name.upper()}: {value:016x}" for name, value in list(values.items())[3:])
-    caller, _ = find_offset(code, "crash_init", line_of("INIT"), skip=6)
+    caller = caller or find_offset(code, "crash_init", line_of("INIT"), skip=6)[0]
     init = code.find(Frame("crash_init", 0, None, "crash"))
     lines = [
         begin,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from lkm.decode.code import CodeFile, KernelFile, open_code
 from lkm.decode.disassemble import Disassembly, disassemble
 from lkm.decode.dwarf.debug import DAMAGE
+from lkm.decode.dwarf.variables import REGISTERS
 from lkm.decode.meaning import Evidence, explain
-from lkm.decode.pointer import NEAR_NULL, Surroundings, find_called, find_divisor, find_followed
+from lkm.decode.pointer import NEAR_NULL, Seen, Surroundings, find_called, find_divisor, find_followed
 from lkm.decode.poison import explain_value
 from lkm.decode.source import find_source, read_excerpt
 from lkm.decode.trace import MACHINERY, Files, is_exact, near_directories, return_site, walk_report
@@ -264,9 +265,23 @@ def _follow(evidence: Evidence, step: Step | None, files: Files, *, exact: bool)
     register, offset = "", report.address if near_null else None
     if exact and memory is not None and memory.base and "kasan" not in report.details:
         register, offset = memory.base, memory.displacement
-    if offset is None or report.kind not in _POINTER_KINDS:
+    # A function of the kernel's at work followed what it was given: not what the line itself accesses.
+    if offset is None or report.kind not in _POINTER_KINDS or evidence.inside:
         return evidence
-    return replace(evidence, followed=find_followed(around, evidence.line, base=register, offset=offset))
+    registers = {name: value for name in _REGISTERS if (value := register_value(report, name)) is not None}
+    indexed = memory is not None and bool(memory.scaled)
+    seen = Seen(
+        offset,
+        register,
+        None if indexed else base,
+        report.address,
+        report.access,
+        registers if exact else {},
+    )
+    return replace(evidence, followed=find_followed(around, evidence.line, seen))
+
+
+_REGISTERS = [name for names in REGISTERS.values() for name in names]
 
 
 _POINTER_KINDS = {

@@ -8,7 +8,7 @@ expressions on the source line whose member lies at the offset that was accessed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from lkm.decode.code import CodeFile
@@ -29,9 +29,19 @@ NEAR_NULL = 0x10000  # bytes from 0 that count as a member of what a NULL pointe
 _TEXTS = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])+\'|/\*.*?(?:\*/|$)|//.*')
 _CHAIN = re.compile(r"(?<![\w.>])[A-Za-z_]\w*(?:\s*(?:->|\.)\s*[A-Za-z_]\w*|\s*\[[^\[\]]*\])+")
 _LINK = re.compile(r"\s*(->|\.)\s*([A-Za-z_]\w*)|\s*\[([^\[\]]*)\]")
-_STAR = re.compile(r"\*+\s*([A-Za-z_]\w*)(?!\s*(?:->|\.|\[|\(|\w))")
+_STAR = re.compile(r"(\*[\s*]*)([A-Za-z_]\w*)(?!\s*(?:->|\.|\[|\(|\w))")
 _DIVISOR = re.compile(r"[/%]=?\s*(?:\([\w\s*]+\)\s*)?([A-Za-z_]\w*(?:(?:->|\.)\w+)*)")
 _CALLED = re.compile(r"([A-Za-z_]\w*(?:(?:->|\.)\w+)*)\s*\(")
+# What is only measured is not accessed; `T` stands for a type as well as for a number.
+_MEASURED = re.compile(r"\b(?:sizeof|offsetof|\w*typeof\w*)\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)")
+_STATEMENT = re.compile(r"[^;{}]+")
+_WORD_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*$")
+_BEFORE_VALUES = {"return", "else", "do", "case"}  # words that a dereference may follow
+_DECLARATION = re.compile(r"\s*(?!(?:return|else|do|case|goto)\b)[A-Za-z_]\w*(?:\s*\*[\s*]*|\s+)[A-Za-z_]\w*")
+_ASSIGNS = re.compile(r"\s*=(?!=)")
+_CHANGES = re.compile(r"\s*(?:(?:[-+*/%&|^]|<<|>>)=|\+\+|--)")
+# An access through what is no plain name: `*(int *)READ_ONCE(p)`, `container_of(…)->a`, a loop over a list.
+_OPAQUE = re.compile(r"\*\s*\((?!\s*\*)|\)\s*(?:->|\[)|\]\s*\(|\w*(?:for_each|_entry)\w*\s*\(")
 
 
 class Followed(NamedTuple):
@@ -47,10 +57,36 @@ class Followed(NamedTuple):
 
 
 class _Access(NamedTuple):
-    """A place that an expression may access: `size` is how many bytes from `offset` on it can be."""
+    """A place that an expression may access: `size` is how many bytes from `offset` on it can be.
+
+    `how`: `read`, `write`, or "" for what may be either (`p->a += 1`, `&p->a`).  `root`: the variable whose
+    own value is the pointer, "" where that was read from memory.
+    """
 
     followed: Followed
     size: int
+    how: str = "read"
+    root: str = ""
+
+
+class Seen(NamedTuple):
+    """What is known of an access.  `base`: the register that was followed, "" where not known, and `value`
+    what it held.  `offset`: bytes from where the pointer points to what was accessed.  `address`: that was
+    accessed.  `how`: `read`, `write` or "".  `registers`: as they were at the instruction, if known.
+    """
+
+    offset: int
+    base: str = ""
+    value: int | None = None
+    address: int | None = None
+    how: str = ""
+    registers: Mapping[str, int] = {}
+
+    def may_be(self, value: int) -> bool:
+        """Whether a pointer of this value can have been the one."""
+        if self.address is not None:
+            return (self.address - value + NEAR_NULL) % (1 << 64) < 2 * NEAR_NULL
+        return self.value is None or value == self.value
 
 
 class Surroundings:
@@ -73,21 +109,40 @@ class Surroundings:
         return [one for one in self._variables if register and one.register == register]
 
 
-def find_followed(around: Surroundings, line: str, *, base: str, offset: int) -> Followed | None:
-    """What was followed.  `line`: the source line.  `base`: the register, "" where not known.
+def find_followed(around: Surroundings, line: str, seen: Seen) -> Followed | None:
+    """What was followed, as far as that is proved; `line`: the source line.
 
-    `offset`: bytes from where the pointer points to what was accessed.
+    Proved it is where a variable lives in the register that was followed; or where one pointer alone of the
+    line fits in offset and direction, nothing known speaks against it, and the line accesses nothing else
+    that could be it.
     """
-    accesses = list(_accesses(around, line))
-    exact = [one.followed for one in accesses if one.followed.offset == offset]
-    by_register = _by_register(around, base, offset)
+    text = _MEASURED.sub("T", strip_texts(line))
+    accesses = list(_accesses(around, text))
+    exact = [one.followed for one in accesses if one.followed.offset == seen.offset]
+    by_register = _by_register(around, seen, [one.pointer for one in exact])
     if by_register is not None:
-        same = [one for one in exact if one.pointer == by_register.pointer]
-        return same[0] if same else by_register if not exact else exact[0]
-    if exact:
-        return exact[0]
-    within = [one for one in accesses if one.followed.offset <= offset < one.followed.offset + one.size]
-    return within[0].followed if within else None
+        return next((one for one in exact if one.pointer == by_register.pointer), by_register)
+    fitting = [one for one in accesses if _fits(around, one, seen)]
+    if (
+        _OPAQUE.search(_without_declared(text, seen.how))
+        or len({one.followed.pointer for one in fitting}) != 1
+    ):
+        return None
+    return next((one.followed for one in fitting if one.followed in exact), fitting[0].followed)
+
+
+def _fits(around: Surroundings, one: _Access, seen: Seen) -> bool:
+    begin = one.followed.offset
+    if seen.offset != begin and not begin <= seen.offset < begin + one.size:
+        return False
+    if one.how and seen.how and one.how != seen.how:
+        return False
+    variable = around.find(one.root) if one.root else None
+    if variable is None or not variable.register:
+        return True
+    # It lives in a register: in another one than was followed, unless that is not known.
+    value = seen.registers.get(variable.register)
+    return value is None or seen.may_be(value)
 
 
 def find_divisor(line: str) -> str:
@@ -112,76 +167,149 @@ def strip_texts(line: str) -> str:
     return _TEXTS.sub(lambda match: '""' if match[0][0] == '"' else " ", line)
 
 
-def _by_register(around: Surroundings, base: str, offset: int) -> Followed | None:
-    for variable in around.in_register(base):
-        if not is_pointer(variable.type) or variable.name.startswith("__"):
-            continue
-        target = pointed_to(variable.type)
-        if target is None:
-            continue
-        name = struct_name(target)
-        if name:
-            path = member_path(target, offset)
-            if path:
-                return Followed(f"{variable.name}->{path}", variable.name, offset, name)
-            continue
-        size = byte_size(target)
-        if offset == 0:
-            return Followed(f"*{variable.name}", variable.name, 0, "")
-        if size and offset > 0 and offset % size == 0:
-            return Followed(f"{variable.name}[{offset // size}]", variable.name, offset, "")
+def _by_register(around: Surroundings, seen: Seen, named: list[str]) -> Followed | None:
+    """The variable in the register that was followed; of several, one that the line names."""
+    found = [
+        followed
+        for variable in around.in_register(seen.base)
+        if (followed := _through(variable, seen.offset)) is not None
+    ]
+    return next((one for one in found if one.pointer in named), found[0] if found else None)
+
+
+def _through(variable: Variable, offset: int) -> Followed | None:
+    target = pointed_to(variable.type) if is_pointer(variable.type) else None
+    if target is None or variable.name.startswith("__"):
+        return None
+    name = struct_name(target)
+    if name:
+        path = member_path(target, offset)
+        return Followed(f"{variable.name}->{path}", variable.name, offset, name) if path else None
+    size = byte_size(target)
+    if offset == 0:
+        return Followed(f"*{variable.name}", variable.name, 0, "")
+    if size and offset > 0 and offset % size == 0:
+        return Followed(f"{variable.name}[{offset // size}]", variable.name, offset, "")
     return None
 
 
-def _accesses(around: Surroundings, line: str) -> Iterator[_Access]:
+def _accesses(around: Surroundings, text: str) -> Iterator[_Access]:
     """Everything that a line may access through a pointer, where the types of its variables are known."""
-    text = strip_texts(line)
-    for match in _CHAIN.finditer(text):
-        yield from _chain(around, match[0])
-    for match in _STAR.finditer(text):
-        variable = around.find(match[1])
-        if variable is not None and is_pointer(variable.type):
-            size = byte_size(pointed_to(variable.type))
-            yield _Access(Followed(f"*{match[1]}", match[1], 0, ""), size)
+    for statement in _STATEMENT.finditer(text):
+        part = statement[0]
+        for match in _CHAIN.finditer(part):
+            yield from _chain(around, match, part)
+        for match in _STAR.finditer(part):
+            if not _is_declared(part, match.start()):
+                yield from _stars(around, match, part)
 
 
-def _chain(around: Surroundings, text: str) -> Iterator[_Access]:
+def _is_declared(statement: str, at: int) -> bool:
+    """Whether the star there stands in a declaration (`int *p`, `int a, *p`, a parameter) or multiplies."""
+    before = statement[:at]
+    word = _WORD_BEFORE.search(before)
+    if word is not None:
+        return word[1] not in _BEFORE_VALUES
+    declares = _DECLARATION.match(statement) is not None and before.count("(") == before.count(")")
+    return before.rstrip()[-1:] == "," and declares
+
+
+def _without_declared(text: str, how: str) -> str:
+    """A line without what is declared (`int (*f)(int)`, a function's head) and, where it is known that
+    something was read, without the left side of an assignment to what is no plain name."""
+    parts = []
+    for statement in _STATEMENT.finditer(text):
+        left, sign, right = statement[0].partition("=")
+        if _DECLARATION.match(left):
+            left = ""
+        if sign and how == "read" and right[:1] != "=" and left[-1:] not in set("=!<>+-*/%&|^"):
+            left = ""
+        elif sign and how == "write" and right[:1] != "=" and left[-1:] not in {"=", "!", "<", ">"}:
+            right = ""
+        parts.append(f"{left}{sign}{right}")
+    return ";".join(parts)
+
+
+def _how(statement: str, begin: int, end: int) -> str:
+    """Whether an expression there is read or written; "" where it is both, or only its address is taken."""
+    before, after = statement[:begin].rstrip(), statement[end:]
+    if _ASSIGNS.match(after):
+        return "write"
+    if _CHANGES.match(after) or before.endswith(("++", "--")):
+        return ""
+    is_address = before.endswith("&") and not before.endswith("&&")
+    return "" if is_address else "read"
+
+
+def _stars(around: Surroundings, match: re.Match[str], statement: str) -> Iterator[_Access]:
+    """`*p`, and of `**p` first what `*p` is."""
+    name, count = match[2], match[1].count("*")
+    variable = around.find(name)
+    kind = variable.type if variable is not None else None
+    for level in range(1, count + 1):
+        if not is_pointer(kind):
+            return
+        kind = pointed_to(kind)
+        how = _how(statement, match.start(), match.end()) if level == count else "read"
+        pointer = "*" * (level - 1) + name
+        yield _Access(Followed(f"*{pointer}", pointer, 0, ""), byte_size(kind), how, name * (level == 1))
+
+
+def _chain(around: Surroundings, match: re.Match[str], statement: str) -> Iterator[_Access]:
+    accesses, kind = _links(around, match[0])
+    if not accesses:
+        return
+    yield from accesses[:-1]
+    begin, last = match.start(), accesses[-1]
+    before = statement[:begin].rstrip()
+    if before.endswith("*") and is_pointer(kind) and not _is_declared(statement, len(before) - 1):
+        written, size = last.followed.expression, byte_size(pointed_to(kind))
+        yield last
+        how = _how(statement, len(before) - 1, match.end())
+        yield _Access(Followed(f"*{written}", written, 0, ""), size, how)
+    else:
+        yield last._replace(how=_how(statement, begin, match.end()))
+
+
+def _links(around: Surroundings, text: str) -> tuple[list[_Access], Type | None]:
+    """What a chain accesses, one pointer after the other, and the type of the last."""
+    found: list[_Access] = []
     head = re.match(r"[A-Za-z_]\w*", text)
     variable = around.find(head[0]) if head else None
     if head is None or variable is None:
-        return
+        return found, None
     kind: Type | None = variable.type
     written, current = head[0], None
     for link in _LINK.finditer(text, head.end()):
         operator, name, index = link[1], link[2], link[3]
         if operator == "->" or (operator is None and is_pointer(kind)):
             if current is not None:
-                yield current
+                found.append(current)
             target = pointed_to(kind)
             pointer, struct, offset = written, struct_name(target), 0
+            root = pointer if pointer == head[0] else ""
             if operator == "->":
                 member = find_member(target, name)
                 if member is None:
-                    return
+                    return found, None
                 offset, kind = member.offset, member.type
                 written += f"->{name}"
+                size = byte_size(kind)
             else:
                 offset, size = _at_index(index, byte_size(target))
                 kind, written = target, f"{written}[{index.strip()}]"
-                current = _Access(Followed(written, pointer, offset, struct), size)
-                continue
-            current = _Access(Followed(written, pointer, offset, struct), byte_size(kind))
+            current = _Access(Followed(written, pointer, offset, struct), size, root=root)
         else:
             added, size, written, kind = _inner(kind, name, index, written)
             if kind is None and not size:
                 break
             if current is not None:
                 followed = current.followed
-                current = _Access(
-                    Followed(written, followed.pointer, followed.offset + added, followed.struct), size
-                )
+                followed = Followed(written, followed.pointer, followed.offset + added, followed.struct)
+                current = current._replace(followed=followed, size=size)
     if current is not None:
-        yield current
+        found.append(current)
+    return found, kind
 
 
 def _inner(kind: Type | None, name: str, index: str, written: str) -> tuple[int, int, str, Type | None]:

@@ -241,6 +241,62 @@ def test_every_kind_has_its_words() -> None:
     assert all(words.means and not words.means.endswith(".") for words in WORDS.values())
 
 
+def kfence_log(module: Path, *opening: str, function: str, line: str) -> str:
+    """What mm/kfence/report.c prints; the first frame is where the call after that line's returns to."""
+    code = CodeFile(module)
+    offset, size = find_offset(code, function, line_of(line))
+    lines = [
+        "=" * 66,
+        f"BUG: KFENCE: {opening[0]} in {function}+{offset:#x}/{size:#x} [crash]",
+        "",
+        opening[1],
+        f" {function}+{offset:#x}/{size:#x} [crash]",
+        " do_one_initcall+0x5b/0x320",
+        "",
+        "kfence-#253: 0x00000000e29c9624-0x00000000a1fa842f, size=32, cache=kmalloc-32",
+        "",
+        "allocated by task 120 on cpu 0 at 6.241568s (0.012377s ago):",
+        " do_one_initcall+0x5b/0x320",
+        "",
+        "CPU: 0 UID: 0 PID: 120 Comm: insmod Tainted: G           OE      6.12.117 #1",
+        "=" * 66,
+    ]
+    return "".join(f"[    3.{number:06}] {one}\n" for number, one in enumerate(lines, 100))
+
+
+def test_kfence_finds_overwritten_bytes_when_the_object_is_freed(module: Path) -> None:
+    corrupted = "Corrupted memory at 0x00000000e29c9624 [ ! . . . . . . . ] (in kfence-#253):"
+    log = kfence_log(module, "memory corruption", corrupted, function="twice", line="SECOND")
+    one = decode_one(log, module)
+    assert one.place is not None and one.place.line == line_of("FIRST")
+    assert one.means == (
+        "bytes beside an object of 32 bytes were overwritten, which was noticed when it was freed"
+    )
+
+
+def test_kfence_names_the_caller_of_an_invalid_free(module: Path) -> None:
+    said = "Invalid free of 0x00000000e29c9624 (in kfence-#253):"
+    one = decode_one(kfence_log(module, "invalid free", said, function="twice", line="SECOND"), module)
+    assert one.place is not None and one.place.line == line_of("FIRST")
+
+
+@pytest.mark.parametrize(
+    ("distance", "said"),
+    [
+        ("32B right", "written right behind an object of 32 bytes"),
+        ("33B right", "written 1 byte after an object of 32 bytes"),
+        ("40B right", "written 8 bytes after an object of 32 bytes"),
+        ("4B left", "written 4 bytes before an object of 32 bytes"),
+    ],
+)
+def test_kfence_counts_from_the_beginning_of_an_object(module: Path, distance: str, said: str) -> None:
+    opening = f"Out-of-bounds write at 0x00000000e29c9624 ({distance} of kfence-#253):"
+    log = kfence_log(module, "out-of-bounds write", opening, function="set", line="STAR")
+    one = decode_one(log, module)
+    assert said in one.means
+    assert one.place is not None and one.place.line == line_of("STAR")
+
+
 @pytest.mark.parametrize("path", sorted(LOGS.glob("*-*.txt")), ids=lambda path: path.stem)
 def test_every_golden_log_is_put_into_words(path: Path) -> None:
     text = "".join(line for line in path.read_text().splitlines(keepends=True) if line[0] != "#")

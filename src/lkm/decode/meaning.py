@@ -237,6 +237,10 @@ def _memory(evidence: Evidence) -> Words | None:
     )
     if found is None:
         return None
+    if bug == "memory corruption":
+        size = report.details.get("object_size", "")
+        means = found.means.replace("an object", f"an object of {size} bytes") if size else found.means
+        return Words(f"{means}{_history(evidence)}", found.usually)
     if "free" in bug and "use" not in bug:
         return Words(f"memory was {found.means}{_history(evidence)}", found.usually)
     verb = {"read": "read", "write": "written"}.get(report.access, "accessed")
@@ -266,9 +270,17 @@ def _where(report: Report) -> str:
             if offset != "0"
             else f"at the beginning of {what}"
         )
+    if where == "right":  # mm/kfence/report.c counts from the beginning: `address - meta->addr`
+        if not size or int(offset) < int(size):
+            return ""
+        offset = str(int(offset) - int(size))
     if where in {"to the right", "right"}:
-        return f"{offset} bytes after {what}" if offset != "0" else f"right behind {what}"
-    return f"{offset} bytes before {what}"
+        return f"{_bytes(offset)} after {what}" if offset != "0" else f"right behind {what}"
+    return f"{_bytes(offset)} before {what}"
+
+
+def _bytes(count: str) -> str:
+    return f"{count} byte{'s' if count != '1' else ''}"
 
 
 def _history(evidence: Evidence) -> str:

@@ -162,8 +162,11 @@ def walk_report(report: Report, files: Files) -> tuple[Walk, ...]:
 def is_exact(report: Report) -> bool:
     """Whether the processor was at the instruction: after a trap (int3) it is behind it.
 
-    KASAN names where the call of its check returns to (mm/kasan/generic.c, _RET_IP_).
+    KASAN names where the call of its check returns to (mm/kasan/generic.c, _RET_IP_).  KFENCE does so where
+    it checks what is freed, having no registers then (mm/kfence/report.c kfence_report_error).
     """
+    if report.kind is Kind.KFENCE and report.details.get("bug", "") in {"memory corruption", "invalid free"}:
+        return False
     return "int3" not in report.title and report.kind is not Kind.KASAN
 
 

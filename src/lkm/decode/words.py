@@ -212,6 +212,10 @@ MEMORY_BUGS: dict[str, Words] = {
         "in user space, directly", "copy_from_user() and copy_to_user() are for that"
     ),
     "wild-memory-access": Words("where no memory is", "a pointer that was never set or was overwritten"),
+    "memory corruption": Words(
+        "bytes beside an object were overwritten, which was noticed when it was freed",
+        "a write past its end or before its beginning, after it was allocated and before this line",
+    ),
     "page-use-after-free": Words("in a page that was freed already", "a pointer kept after free_page()"),
 }
 

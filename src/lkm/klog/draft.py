@@ -137,6 +137,8 @@ class Draft(Facts):
 
     def feed(self, line: str) -> bool:
         """Takes a line, without the white space around it; False where it is none of this report's."""
+        if self.kind is Kind.KMEMLEAK:  # in the log each of its lines says so (mm/kmemleak.c, pr_fmt)
+            line = line.removeprefix("kmemleak:").lstrip()
         taken = self._feed(line)
         if taken:
             self.foreign = 0

@@ -16,6 +16,8 @@ from crash_log import compile_module, find_offset, line_of, make_log
 from lkm.cli import run_command
 from lkm.decode.code import CodeFile
 from lkm.decode.last import last_path, read_last, write_last
+from lkm.kbuild import build, find_built, source_of
+from lkm.kernel import Kernel
 from lkm.klog import parse_log
 
 Capture = pytest.CaptureFixture[str]
@@ -125,7 +127,7 @@ def test_a_log_without_a_report_is_status_1(tmp_path: Path, capfd: Capture) -> N
     path = tmp_path / "log"
     path.write_text("[    1.0] hello\n")
     assert run_command(["decode", str(path)]) == 1
-    assert "no report" in capfd.readouterr().err
+    assert f"no kernel report in {path}" in capfd.readouterr().err
     assert run_command(["decode", "--json", str(path)]) == 1
     assert json.loads(capfd.readouterr().out)["reports"] == []
 
@@ -161,6 +163,98 @@ def test_the_last_run_is_decoded_where_nothing_is_given(
     assert kept is not None and kept.modules == (module,)
     assert run_command(["decode"]) == 0
     assert "`dev->name`" in capfd.readouterr().out
+
+
+def test_the_last_run_is_named(log: Path, module: Path, capfd: Capture, nothing_piped: None) -> None:
+    write_last("6.1.0-56-cloud-amd64", [module], parse_log(log.read_bytes()), first=0)
+    assert run_command(["decode"]) == 0
+    first = capfd.readouterr().err.splitlines()[0]
+    assert first.startswith("the last run: ") and "crash.ko, at " in first
+    assert first.endswith(", kernel 6.1.0-56-cloud-amd64")
+
+
+MODULE = """\
+#include <linux/module.h>
+static int *volatile p;
+static int __init crash_init(void)
+{
+	return *p; /* STAR */
+}
+module_init(crash_init);
+MODULE_LICENSE("GPL");
+"""
+
+
+@pytest.mark.fetch
+def test_a_source_stands_for_what_was_built_from_it(
+    kernel: Kernel, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "crash.c").write_text(MODULE)
+    (source / "Makefile").write_text("obj-m := crash.o\n")
+    built = build(source, kernel=kernel)
+    assert built.ok
+    assert source_of(built.modules[0]) == source and find_built(source) == [*built.modules]
+    code = CodeFile(built.modules[0])
+    offset, _ = find_offset(code, "crash_init", line_of("STAR", MODULE))
+    log = tmp_path / "log.txt"
+    log.write_text(make_log(code, "crash_init", offset, caller=1))
+    for words in (["log.txt", "src"], ["src/crash.c", "log.txt"], ["--module", "src", "log.txt"]):
+        monkeypatch.chdir(tmp_path)
+        assert run_command(["decode", *words]) == 0
+        assert f"crash.c:{line_of('STAR', MODULE)}, in crash_init()" in capfd.readouterr().out
+    monkeypatch.chdir(source)
+    assert run_command(["decode", "../log.txt"]) == 0
+    assert f"crash.c:{line_of('STAR', MODULE)}" in capfd.readouterr().out
+
+
+def test_what_was_given_in_place_of_the_module_is_told(
+    log: Path, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "other.c").write_text(MODULE)
+    (source / "Makefile").write_text("obj-m := other.o\n")
+    made = compile_module(source, name="other")
+    for given, said in (
+        ("src/other.ko", "src/other.ko is the module other; the log has crash"),
+        ("src/other.c", "src/other.c is not built: lkm build src/other.c"),
+        ("src", "src holds no .ko: lkm build src"),
+    ):
+        assert run_command(["decode", "crash.txt", given]) == 0
+        assert said in capfd.readouterr().out, given
+        if given.endswith(".ko"):
+            made.unlink()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "empty.txt is empty"), ("what is this\n", "no kernel report in empty.txt")],
+)
+def test_a_file_without_a_report_is_named(
+    text: str, said: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").write_text(text)
+    assert run_command(["decode", "empty.txt"]) == 1
+    assert capfd.readouterr().err.strip() == said
+
+
+def test_an_empty_pipe_is_told() -> None:
+    argv = [sys.executable, "-m", "lkm", "decode"]
+    done = subprocess.run(argv, input="", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nothing came through the pipe (dmesg may need root)" in done.stderr
+
+
+def test_equal_reports_are_counted(log: Path, module: Path, capfd: Capture) -> None:
+    log.write_text(log.read_text() * 82)
+    assert run_command(["decode", str(log), str(module)]) == 0
+    said = capfd.readouterr().out
+    assert said.count("then ") == 1 and "then 81 times null-pointer: " in said
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1, "log": 3}'])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
     from lkm.klog import Record
 
 _LIMIT = 1 << 30  # bytes of a log
+_MOST_LATER = 8  # lines on the reports after the first
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("words", nargs=-1, metavar="[LOG] [KO|DIR]...")
+@click.argument("words", nargs=-1, metavar="[LOG] [KO|DIR|FILE.c]...")
 @click.option(
     "-m",
     "--module",
     "modules",
     multiple=True,
     type=click.Path(path_type=Path),
-    metavar="KO|DIR",
-    help="The module that crashed, or a directory with it. Repeatable.",
+    metavar="KO|DIR|FILE.c",
+    help="The module that crashed, a directory with it, or its source, once built. Repeatable.",
 )
 @common.kernel_option
 @click.option("--all", "show_all", is_flag=True, help="Every report in full, not only the first.")
@@ -66,11 +68,14 @@ def command(
     kernel = _find_kernel(kernel_name)
     vmlinux = None
     if logs or _is_piped():
-        log = _read(logs[0] if logs else "-")
+        name = logs[0] if logs else "-"
+        log = data = _read(name)
+        empty = _why_nothing(name, data)
         paths = paths or _beside()
     else:
         last = _last()
-        log = last.log
+        log, empty = last.log, "no kernel report in the last run"
+        _tell_which(last)
         paths = paths or [path for path in last.modules if path.is_file()]
         vmlinux = last.vmlinux
     from lkm.decode import decode_log
@@ -81,7 +86,7 @@ def command(
 
         common.emit_json(decode_json(decoded))
     else:
-        _show(decoded, show_all=show_all)
+        _show(decoded, show_all=show_all, empty=empty)
     return 0 if decoded else 1
 
 
@@ -89,7 +94,11 @@ def _split(words: tuple[str, ...]) -> tuple[list[str], list[Path]]:
     """The log and the modules among the words."""
     from lkm.module.file import is_module_file
 
-    modules = [Path(word) for word in words if is_module_file(word) or (word != "-" and Path(word).is_dir())]
+    modules = [
+        Path(word)
+        for word in words
+        if is_module_file(word) or Path(word).suffix == ".c" or (word != "-" and Path(word).is_dir())
+    ]
     logs = [word for word in words if Path(word) not in modules]
     if len(logs) > 1:
         raise UsageError(f"'{logs[1]}': one log at a time", hint=f"lkm decode {logs[0]}")
@@ -119,11 +128,34 @@ def _read(name: str) -> bytes:
     return data
 
 
-def _beside() -> list[Path]:
-    """The modules of the current directory; those that do not fit the log are not used."""
-    from lkm.decode.code import open_code
+def _why_nothing(name: str, data: bytes) -> str:
+    """What is said of a log without a report."""
+    if name == "-":
+        if not data:
+            return "nothing came through the pipe (dmesg may need root)"
+        return "no kernel report in what came through the pipe"
+    return f"no kernel report in {name}" if data.strip() else f"{name} is empty"
 
-    found = []
+
+def _tell_which(last: LastRun) -> None:
+    """Which run it is that is decoded: its sources or modules, when, on which kernel."""
+    from lkm.kbuild import source_of
+    from lkm.show.decode import near_path
+
+    names = dict.fromkeys(near_path(source_of(path) or path) for path in last.modules)
+    now, then = time.localtime(), time.localtime(last.when)
+    when = time.strftime("%H:%M" if now[:3] == then[:3] else "%Y-%m-%d %H:%M", then)
+    kernel = f", kernel {last.kernel}" if last.kernel else ""
+    common.note(f"the last run: {' '.join(names) or 'no module'}, at {when}{kernel}", dim=True)
+
+
+def _beside() -> list[Path]:
+    """The modules of the current directory, and what was built from it; those that do not fit the log are not
+    used."""
+    from lkm.decode.code import open_code
+    from lkm.kbuild import find_built
+
+    found = find_built(Path())
     for path in sorted(Path().glob("*.ko")):
         with suppress(LkmError):
             found.append(open_code(path).path)
@@ -150,19 +182,18 @@ def _find_kernel(name: str | None) -> Kernel | None:
     return find_kernel(name, need_build=False)
 
 
-def _show(decoded: Sequence[Decoded], *, show_all: bool) -> None:
+def _show(decoded: Sequence[Decoded], *, show_all: bool, empty: str) -> None:
     if not decoded:
-        common.note("no report of the kernel's in this log")
+        common.note(empty)
         return
-    from lkm.show.decode import format_decoded, summary_line
+    from lkm.show.decode import format_decoded, later_lines
 
     width = min(common.terminal_width(), 120)
     shown = decoded if show_all else decoded[:1]
     # click takes the colours out where they are not wanted.
     click.echo("\n".join(format_decoded(one, color=True, width=width) for one in shown), nl=False)
-    for index, one in enumerate(decoded[len(shown) :]):
-        if index == 0:
-            click.echo()
-        common.echo_lines([f"then {summary_line(one)}"])
-    if len(shown) < len(decoded):
+    later = later_lines(decoded[len(shown) :], most=_MOST_LATER)
+    if later:
+        click.echo()
+        common.echo_lines(later)
         common.hint("lkm decode --all shows every report in full")

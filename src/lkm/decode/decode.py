@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lkm.decode.code import CodeFile, KernelFile, open_code
+from lkm.decode.code import KernelFile
 from lkm.decode.disassemble import Disassembly, disassemble
 from lkm.decode.dwarf.debug import DAMAGE
 from lkm.decode.dwarf.variables import REGISTERS
+from lkm.decode.given import missing_words, open_modules
 from lkm.decode.meaning import Evidence, explain
 from lkm.decode.pointer import NEAR_NULL, Seen, Surroundings, find_called, find_divisor, find_followed
 from lkm.decode.poison import explain_value
@@ -21,13 +21,10 @@ from lkm.decode.trace import MACHINERY, Files, is_exact, near_directories, retur
 from lkm.decode.value import Decoded, Excerpt, Register, SourceLine, Step, Walk
 from lkm.errors import BadInputError, LkmError
 from lkm.klog.report import Frame, Kind, Report
-from lkm.module.file import is_module_file, module_name
 
 if TYPE_CHECKING:
     from lkm.kernel import Kernel
     from lkm.klog import Record
-
-_MOST_FILES = 4096  # modules of a directory that was given
 
 
 def decode_log(
@@ -39,9 +36,9 @@ def decode_log(
 ) -> tuple[Decoded, ...]:
     """The reports in a kernel log, decoded, in the log's order: the first is the likeliest cause.
 
-    `log`: its text, a file, or records.  `modules`: `.ko` files of the modules that crashed, or directories
-    with them.  `kernel`: the one that ran; its frames get lines where its vmlinux has debug information
-    (`vmlinux` names that file itself).
+    `log`: its text, a file, or records.  `modules`: `.ko` files of the modules that crashed, directories with
+    them, or sources that were built (as `lkm build` takes them).  `kernel`: the one that ran; its frames get
+    lines where its vmlinux has debug information (`vmlinux` names that file itself).
     Raises `BadInputError` for a file that cannot be read or is no module.
     """
     from lkm.klog import find_reports, parse_log
@@ -71,9 +68,8 @@ def decode_reports(
     """As `decode_log`, of reports that were found already."""
     reports = tuple(reports)
     named = {frame.module for one in reports for frame in _all_frames(one) if frame.module}
-    files = Files(
-        _open_modules([Path(one) for one in modules], named), _open_vmlinux(vmlinux or find_vmlinux(kernel))
-    )
+    given = [Path(one) for one in modules]
+    files = Files(open_modules(given, named), _open_vmlinux(vmlinux or find_vmlinux(kernel)), given=given)
     files.choose(reports)
     decoded: list[Decoded] = []
     cause = False
@@ -89,30 +85,6 @@ def _all_frames(report: Report) -> Iterable[Frame]:
         yield report.at
     for trace in report.traces:
         yield from trace.frames
-
-
-def _open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[CodeFile]]:
-    """The files given, by module; of directories those modules alone that the log names."""
-    found: dict[str, list[CodeFile]] = {}
-    for path in paths:
-        wanted = sorted(_find_named(path, named))[:_MOST_FILES] if path.is_dir() else [path]
-        for one in wanted:
-            try:
-                code = open_code(one)
-            except LkmError:
-                if path.is_dir():
-                    continue  # what lies there by chance
-                raise
-            found.setdefault(code.name, []).append(code)
-    return found
-
-
-def _find_named(directory: Path, named: set[str]) -> Iterator[Path]:
-    """The files of modules with these names below a directory; what cannot be read is left out."""
-    for place, _, names in os.walk(directory):
-        for name in names:
-            if is_module_file(name) and module_name(name) in named:
-                yield Path(place, name)
 
 
 def find_vmlinux(kernel: Kernel | None) -> Path | None:
@@ -211,11 +183,10 @@ def _first_of_module(
 
 def _note_missing(report: Report, step: Step | None, files: Files) -> None:
     """Says why there are no source lines."""
-    for name in dict.fromkeys(
-        frame.module for frame in _all_frames(report) if frame.module and frame.reliable
-    ):
+    named = dict.fromkeys(frame.module for frame in _all_frames(report) if frame.module and frame.reliable)
+    for name in named:
         if name not in files.modules:
-            files.note(f"no source lines of {name}: its .ko was not given (--module {name}.ko)")
+            files.note(missing_words(name, files.given, set(named)))
     if step is not None and step.known and not step.lines:
         code = files.find(step.frame)
         if code is not None and not code[0].has_debug:

@@ -22,12 +22,13 @@ _FORMAT = 2
 @dataclass(frozen=True, slots=True)
 class LastRun:
     """`kernel`: what `--kernel` takes.  `vmlinux`: its, where it has debug information.  `modules`: the files
-    that were loaded.  `log`: around the reports."""
+    that were loaded.  `log`: around the reports.  `when`: it was kept, in seconds since 1970."""
 
     kernel: str
     vmlinux: Path | None
     modules: tuple[Path, ...]
     log: tuple[Record, ...]
+    when: float = 0.0
 
 
 def last_path() -> Path:
@@ -70,6 +71,7 @@ def read_last() -> LastRun | None:
             Path(value["vmlinux"]) if value["vmlinux"] else None,
             tuple(Path(one) for one in value["modules"]),
             tuple(Record(*row) for row in value["log"] if len(row) == width),
+            last_path().stat().st_mtime,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -32,11 +32,13 @@ class Files:
     """The files that frames are looked up in.
 
     `modules`: by name; several where more than one file of the name was given.  `kernel`: a vmlinux with
-    debug information, None for names only.  `notes`: what was found wrong on the way.
+    debug information, None for names only.  `given`: what was given to find modules in.  `notes`: what was
+    found wrong on the way.
     """
 
     modules: Mapping[str, Sequence[CodeFile]]
     kernel: KernelFile | None = None
+    given: Sequence[Path] = ()
     notes: dict[str, None] = field(default_factory=dict)
     _chosen: dict[str, CodeFile | None] = field(default_factory=dict)
     _kernel_lines: int = 0

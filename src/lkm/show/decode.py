@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lkm.decode.value import Decoded, Excerpt, SourceLine, Step, Walk
-from lkm.klog.report import Frame
+from lkm.decode.value import Decoded, Excerpt, Instruction, SourceLine, Step, Walk
+from lkm.klog.report import Frame, Kind
 
 # Version of the JSON that `lkm decode --json` prints; documented in docs/decode.md.
 SCHEMA = 1
@@ -18,6 +20,7 @@ SCHEMA = 1
 _INDENT = "  "
 _TAB = 8
 _BRIEF_KERNEL = 4  # frames of the kernel shown below the module's own
+_TRAP = re.compile(r"(?:ud[12]|brk)\b")
 _RED, _BOLD, _DIM = "31;1", "1", "2"
 
 
@@ -51,6 +54,16 @@ def summary_line(one: Decoded) -> str:
     """A report in one line: `warning: … at hello.c:12`."""
     place = f", at {one.place.short}" if one.place is not None else _bare_place(one)
     return f"{one.report.kind}: {one.means}{place}"
+
+
+def later_lines(later: Sequence[Decoded], *, most: int) -> list[str]:
+    """Reports after the first in a line each, equal ones in one; of more than `most` lines only how many."""
+    counts = Counter(summary_line(one) for one in later)
+    lines = [
+        f"then {f'{count} times ' if count > 1 else ''}{text}" for text, count in list(counts.items())[:most]
+    ]
+    hidden = sum(list(counts.values())[most:])
+    return [*lines, f"and {hidden} more: lkm decode --all"] if hidden else lines
 
 
 def _bare_place(one: Decoded) -> str:
@@ -91,7 +104,9 @@ def _excerpt(excerpt: Excerpt, paint: _Paint, width: int) -> Iterator[str]:
     digits = len(str(excerpt.first + len(excerpt.lines)))
     shared = min((_leading(line) for line in excerpt.lines if line.strip()), key=len, default="")
     for number, line in enumerate(excerpt.lines, excerpt.first):
-        text = line.removeprefix(shared).expandtabs(_TAB)[: max(width - digits - 6, 20)]
+        text, room = line.removeprefix(shared).expandtabs(_TAB), max(width - digits - 6, 20)
+        if len(text) > room:
+            text = f"{text[: room - 1]}…"
         marked = number == excerpt.marked
         sign = paint("→", _RED) if marked else " "
         label = paint(f"{number:{digits}}", _DIM)
@@ -109,6 +124,8 @@ def _instructions(one: Decoded, paint: _Paint, width: int, *, brief: bool) -> It
         if not brief or register.meaning or register.value == 0
     )
     for instruction in one.instructions:
+        if instruction.marked and brief and _is_trap(one, instruction):
+            continue
         if instruction.marked:
             text = f" {paint('→', _RED)} {paint(instruction.text, _BOLD)}"
             room = width - len(instruction.text) - 6
@@ -120,6 +137,11 @@ def _instructions(one: Decoded, paint: _Paint, width: int, *, brief: bool) -> It
                     yield from _wrap(f"{_INDENT * 3}{values}", width, after=_INDENT * 3)
         elif not brief:
             yield paint(f"   {instruction.text}", _DIM)
+
+
+def _is_trap(one: Decoded, instruction: Instruction) -> bool:
+    """Whether it is what WARN() and BUG() themselves are made of: it tells nothing."""
+    return one.report.kind is not Kind.INVALID_OPCODE and bool(_TRAP.match(instruction.text))
 
 
 def _number(value: int) -> str:

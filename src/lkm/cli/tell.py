@@ -128,7 +128,7 @@ def tell_reports(result: RunResult) -> None:
     from lkm.decode import find_vmlinux
     from lkm.decode.last import write_last
     from lkm.klog.report import Kind
-    from lkm.show.decode import format_decoded, summary_line
+    from lkm.show.decode import format_decoded, later_lines
 
     first, *others = result.reports
     if result.outcome is Outcome.HANG and first.report.kind in {Kind.STACK_TRACE, Kind.PANIC}:
@@ -140,10 +140,8 @@ def tell_reports(result: RunResult) -> None:
         err=True,
         nl=False,
     )
-    for one in others[:_MOST_REPORTS]:
-        common.note(f"then {summary_line(one)}")
-    if len(others) > _MOST_REPORTS:
-        common.note(f"and {len(others) - _MOST_REPORTS} more: lkm decode --all")
+    for line in later_lines(others, most=_MOST_REPORTS):
+        common.note(line)
     modules = [module.path for module in result.modules]
     vmlinux = find_vmlinux(result.kernel)
     write_last(result.kernel.name, modules, result.log, first=first.report.first, vmlinux=vmlinux)

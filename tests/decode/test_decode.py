@@ -18,7 +18,7 @@ from lkm.decode.code import CodeFile
 from lkm.decode.poison import explain_value
 from lkm.decode.words import WORDS
 from lkm.errors import BadInputError
-from lkm.klog.report import Kind
+from lkm.klog.report import Frame, Kind
 
 LOGS = Path(__file__).parents[1] / "klog" / "logs"
 
@@ -245,6 +245,8 @@ def kfence_log(module: Path, *opening: str, function: str, line: str) -> str:
     """What mm/kfence/report.c prints; the first frame is where the call after that line's returns to."""
     code = CodeFile(module)
     offset, size = find_offset(code, function, line_of(line))
+    show = code.find(Frame("show", 0, None, "crash"))
+    assert show.symbol is not None
     lines = [
         "=" * 66,
         f"BUG: KFENCE: {opening[0]} in {function}+{offset:#x}/{size:#x} [crash]",
@@ -256,7 +258,11 @@ def kfence_log(module: Path, *opening: str, function: str, line: str) -> str:
         "kfence-#253: 0x00000000e29c9624-0x00000000a1fa842f, size=32, cache=kmalloc-32",
         "",
         "allocated by task 120 on cpu 0 at 6.241568s (0.012377s ago):",
+        f" show+0x0/{code._size(show.symbol):#x} [crash]",
         " do_one_initcall+0x5b/0x320",
+        "",
+        "freed by task 120 on cpu 0 at 6.241601s (0.013673s ago):",
+        f" {function}+{offset:#x}/{size:#x} [crash]",
         "",
         "CPU: 0 UID: 0 PID: 120 Comm: insmod Tainted: G           OE      6.12.117 #1",
         "=" * 66,
@@ -271,6 +277,7 @@ def test_kfence_finds_overwritten_bytes_when_the_object_is_freed(module: Path) -
     assert one.place is not None and one.place.line == line_of("FIRST")
     assert one.means == (
         "bytes beside an object of 32 bytes were overwritten, which was noticed when it was freed"
+        f" (allocated by show() at crash.c:{line_of('CALL') - 1})"
     )
 
 

@@ -240,7 +240,7 @@ def _memory(evidence: Evidence) -> Words | None:
     if bug == "memory corruption":
         size = report.details.get("object_size", "")
         means = found.means.replace("an object", f"an object of {size} bytes") if size else found.means
-        return Words(f"{means}{_history(evidence)}", found.usually)
+        return Words(f"{means}{_history(evidence, freed=False)}", found.usually)  # that is the place itself
     if "free" in bug and "use" not in bug:
         return Words(f"memory was {found.means}{_history(evidence)}", found.usually)
     verb = {"read": "read", "write": "written"}.get(report.access, "accessed")
@@ -283,10 +283,10 @@ def _bytes(count: str) -> str:
     return f"{count} byte{'s' if count != '1' else ''}"
 
 
-def _history(evidence: Evidence) -> str:
-    """Who allocated and freed the memory, where traces tell it."""
+def _history(evidence: Evidence, *, freed: bool = True) -> str:
+    """Who allocated and `freed` the memory, where traces tell it."""
     parts = []
-    for word, verb in (("llocated by", "allocated"), ("reed by", "freed")):
+    for word, verb in (("llocated by", "allocated"), ("reed by", "freed"))[: 1 + freed]:
         line = _own_line(evidence.walks, word)
         if line is not None:
             parts.append(f"{verb} by {line.function}() at {line.short}")

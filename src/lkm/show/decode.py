@@ -105,12 +105,15 @@ def _excerpt(excerpt: Excerpt, paint: _Paint, width: int) -> Iterator[str]:
     shared = min((_leading(line) for line in excerpt.lines if line.strip()), key=len, default="")
     for number, line in enumerate(excerpt.lines, excerpt.first):
         text, room = line.removeprefix(shared).expandtabs(_TAB), max(width - digits - 6, 20)
-        if len(text) > room:
-            text = f"{text[: room - 1]}…"
+        text = _cut(text, room)
         marked = number == excerpt.marked
         sign = paint("→", _RED) if marked else " "
         label = paint(f"{number:{digits}}", _DIM)
         yield f" {sign} {label}  {paint(text, _BOLD) if marked else text}".rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _leading(line: str) -> str:
@@ -159,7 +162,7 @@ def _walks(one: Decoded, paint: _Paint, width: int, *, brief: bool) -> Iterator[
                 rows.append((f"{titled.title.rstrip(':')}:", "", False))
         rows += _rows(walk, brief=brief)
     for name, place, own in rows:
-        line = f"{_INDENT}{name:{column}}  {place}".rstrip()[:width]
+        line = _cut(f"{_INDENT}{name:{column}}  {place}".rstrip(), width)
         yield line if own else paint(line, _DIM)
 
 

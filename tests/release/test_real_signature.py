@@ -39,10 +39,15 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "APT::Sandbox::User=root", "Debug::NoLocking=1",
     ]  # fmt: skip
     words = [word for option in options for word in ("-o", option)]
-    subprocess.run(["apt-get", *words, "update", "-q"], check=True, capture_output=True)
+    run_apt(*words, "update", "-q")
     fetch = ["source", "--download-only", "-q", "libcap2", "liburing"]
-    subprocess.run(["apt-get", *words, *fetch], check=True, capture_output=True, cwd=root)
+    run_apt(*words, *fetch, cwd=root)
     return root
+
+
+def run_apt(*words: str, cwd: Path | None = None) -> None:
+    done = subprocess.run(["apt-get", *words], check=False, capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stderr
 
 
 def find(sources: Path, name: str) -> tuple[Path, Path]:

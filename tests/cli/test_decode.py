@@ -207,6 +207,9 @@ def test_a_source_stands_for_what_was_built_from_it(
     monkeypatch.chdir(source)
     assert run_command(["decode", "../log.txt"]) == 0
     assert f"crash.c:{line_of('STAR', MODULE)}" in capfd.readouterr().out
+    log.write_text(log.read_text().replace("[crash]", "[gone]"))
+    assert run_command(["decode", "../log.txt"]) == 0
+    assert "of gone: crash.ko is the module crash" in capfd.readouterr().out  # no path of the cache
 
 
 def test_what_was_given_in_place_of_the_module_is_told(

@@ -144,6 +144,15 @@ def test_without_the_module_it_says_what_can_be_said(module: Path) -> None:
     assert one.instructions
 
 
+def test_a_module_that_the_log_names_is_no_wrong_one(module: Path) -> None:
+    log = null_log(module).replace("do_one_initcall+0x59/0x220", "other_call+0x59/0x220 [other]")
+    one = decode_one(log, module)
+    assert one.place is not None
+    assert one.notes == ("no source lines of other: its .ko was not given (--module other.ko)",)
+    log = log.replace("[crash]", "[gone]")
+    assert "crash.ko is the module crash; the log has gone" in decode_one(log, module).notes[0]
+
+
 def test_without_debug_information_it_says_so(module: Path) -> None:
     log = null_log(module)
     subprocess.run(["strip", "-g", str(module)], check=True)

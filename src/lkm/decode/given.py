@@ -59,6 +59,7 @@ def missing_words(name: str, paths: Sequence[Path], named: set[str]) -> str:
 
     `named`: the modules that the log names.
     """
+    from lkm.kbuild import source_of
 
     begin = f"no source lines of {name}: "
     files = [path for path in paths if not path.is_dir() and path.suffix != ".c"]
@@ -66,15 +67,14 @@ def missing_words(name: str, paths: Sequence[Path], named: set[str]) -> str:
     if others:
         path = others[0]
         if is_source(path) and not any(_built(path)):
-            return (
-                f"{begin}{path} {'is not built' if path.suffix == '.c' else 'holds no .ko'}: lkm build {path}"
-            )
+            what = "is not built" if path.suffix == ".c" else "holds no .ko"
+            return f"{begin}{path} {what}: lkm build {path}"
         return f"{begin}neither in nor built from {path} is a {name}.ko"
-    if files:
-        path = files[0]
-        return (
-            f"{begin}{path} is the module {module_name(path.name)}; the log has {name} (--module {name}.ko)"
-        )
+    wrong = next((path for path in files if module_name(path.name) not in named), None)
+    if wrong is not None:
+        shown = wrong.name if source_of(wrong.absolute()) else wrong  # a path in the cache says nothing
+        is_it = f"{shown} is the module {module_name(wrong.name)}"
+        return f"{begin}{is_it}; the log has {name} (--module {name}.ko)"
     return f"{begin}its .ko was not given (--module {name}.ko)"
 
 

@@ -23,6 +23,8 @@ struct timer { int a; };
 static int *volatile p; static struct list *volatile head; static struct state *volatile s;
 static void *volatile first; static struct state *volatile dst; static struct state *volatile src;
 extern int work(const char *text, int number);
+#define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
+#define swap(a, b) do { typeof(a) old = (a); (a) = (b); (b) = old; } while (0)
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 __attribute__((noinline)) void boom(struct timer *x) { *p = 5; }
 __attribute__((noinline)) int keep(int *x) { *p = 5; return *x; }
@@ -33,6 +35,8 @@ __attribute__((noinline)) int both(int *x) { return *p + *x; }
 __attribute__((noinline)) void plain(int *x) { *x = 5; }
 __attribute__((noinline)) int element(void) { return s->counter[2]; }
 __attribute__((noinline)) void copy(void) { dst->id = src->id; }
+__attribute__((noinline)) void once(int *x) { WRITE_ONCE(head->next->b, *x); }
+__attribute__((noinline)) void change(int *x) { swap(s->id, *x); }
 __attribute__((noinline)) int chain(void) { return head->next->b; }
 __attribute__((noinline)) void to(int *to, struct state *src) { *to = src->counter[0]; }
 __attribute__((noinline)) void measured(int *x) { *p = sizeof(*x); }
@@ -111,6 +115,8 @@ def test_without_a_proof_the_sentence_has_no_name(module: Path) -> None:
         ("copy", r"movl %e.., \(%r", "write", 0, "dst->id"),
         ("copy", r"movl \(%r", "read", 0, "src->id"),
         ("chain", r"8\(%r", "read", 8, "head->next->b"),
+        ("once", r"movl %e.., 8\(%r", "write", 8, "head->next->b"),
+        ("change", r"movl %e.., \(%rdi", "write", 0, "*x"),
         ("to", r"movl %e.., \(%rdi", "write", 0, "*to"),
         ("local", r"movl %e.., \(%r", "write", 0, "*y"),
     ],

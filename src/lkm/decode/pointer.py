@@ -39,6 +39,9 @@ _WORD_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*$")
 _BEFORE_VALUES = {"return", "else", "do", "case"}  # words that a dereference may follow
 _DECLARATION = re.compile(r"\s*(?!(?:return|else|do|case|goto)\b)[A-Za-z_]\w*(?:\s*\*[\s*]*|\s+)[A-Za-z_]\w*")
 _ASSIGNS = re.compile(r"\s*=(?!=)")
+# Macros that write their first argument, and those that do either.
+_WRITERS = re.compile(r"\bWRITE_ONCE\s*\($")
+_EITHER = re.compile(r"\b(?:swap|xchg|cmpxchg|try_cmpxchg|(?:__)?get_user)\s*\([^()]*$")
 _CHANGES = re.compile(r"\s*(?:(?:[-+*/%&|^]|<<|>>)=|\+\+|--)")
 # An access through what is no plain name: `*(int *)READ_ONCE(p)`, `container_of(…)->a`, a loop over a list.
 _OPAQUE = re.compile(r"\*\s*\((?!\s*\*)|\)\s*(?:->|\[)|\]\s*\(|\w*(?:for_each|_entry)\w*\s*\(")
@@ -233,8 +236,10 @@ def _without_declared(text: str, how: str) -> str:
 def _how(statement: str, begin: int, end: int) -> str:
     """Whether an expression there is read or written; "" where it is both, or only its address is taken."""
     before, after = statement[:begin].rstrip(), statement[end:]
-    if _ASSIGNS.match(after):
+    if _ASSIGNS.match(after) or _WRITERS.search(before):
         return "write"
+    if _EITHER.search(before):
+        return ""
     if _CHANGES.match(after) or before.endswith(("++", "--")):
         return ""
     is_address = before.endswith("&") and not before.endswith("&&")

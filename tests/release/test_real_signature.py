@@ -36,7 +36,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = [
         f"Dir::Etc::sourcelist={root}/sources.list", "Dir::Etc::sourceparts=/dev/null", f"Dir::State={root}",
         f"Dir::State::lists={root}/lists", f"Dir::Cache={root}/cache", f"Dir::State::status={root}/status",
-        "APT::Sandbox::User=root", "Debug::NoLocking=1",
+        "APT::Sandbox::User=root", "Debug::NoLocking=1", "Acquire::Check-Valid-Until=false",
     ]  # fmt: skip
     words = [word for option in options for word in ("-o", option)]
     run_apt(*words, "update", "-q")

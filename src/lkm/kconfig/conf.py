@@ -61,6 +61,8 @@ def _remedy(result: process.Result) -> str:
     for tool in ("flex", "bison", "perl", "gcc", "clang"):
         if re.search(rf"\b{tool}\b.*not found|not found.*\b{tool}\b", said):
             return f"apt-get install {tool}"
+    if re.search(r"\b(sys/types|stdio|stdlib)\.h: No such file", said):
+        return "apt-get install libc6-dev"
     return ""
 
 

@@ -75,6 +75,19 @@ def test_the_instruction_is_marked_among_its_neighbours_with_its_registers(modul
     assert [(row.name, row.value, row.meaning) for row in one.registers] == [("rdi", 0, "NULL")]
 
 
+def test_where_the_kernel_could_not_read_the_instruction_the_file_has_it(module: Path) -> None:
+    code = CodeFile(module)
+    offset, _ = find_offset(code, "show", line_of("FIELD"))
+    begin = "BUG: kernel NULL pointer dereference, address: 000000000000000e"
+    log = make_log(code, "show", offset, with_code=False, begin=begin, registers={"rdi": (1 << 64) - 2})
+    one = decode_one(log, module)
+    (marked,) = [row for row in one.instructions if row.marked]
+    assert "0x10(%rdi)" in marked.text
+    assert "ERR_PTR(-ENOENT)" in one.registers[0].meaning
+    assert "`dev->name`: `dev` is ERR_PTR(-ENOENT)" in one.means and "NULL pointer" not in one.means
+    assert not decode_one(log).instructions
+
+
 def test_the_source_around_it_is_shown(module: Path) -> None:
     excerpt = decode_one(null_log(module), module).excerpt
     assert excerpt is not None and excerpt.path == module.with_suffix(".c")

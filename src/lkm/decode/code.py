@@ -27,6 +27,7 @@ from lkm.klog.report import Code, Frame
 from lkm.module.file import module_name, open_module
 
 _FEWEST = 8  # bytes of a function that are worth comparing
+_DUMP_BEFORE, _DUMP_AFTER = 42, 22  # bytes, as the kernel prints them (arch/x86/kernel/dumpstack.c)
 _TOLERATED = 3  # one byte of so many may differ: what the kernel patches at run time
 
 
@@ -124,6 +125,19 @@ class CodeFile:
         compared = [place for place in range(begin, end) if place not in loose]
         differ = sum(ours[place - begin] != theirs[place - begin] for place in compared)
         return differ * _TOLERATED <= len(compared)
+
+    def bytes_at(self, found: Found) -> Code | None:
+        """The file's own bytes around an instruction, for a log that has none; relocations are not done."""
+        symbol = found.symbol
+        if symbol is None or self.elf.header.type != ET_REL:
+            return None
+        offset = found.address - self.debug.places.get(symbol.section, 0)
+        section = self.elf.section(symbol.section)
+        begin = max(offset - _DUMP_BEFORE, symbol.value)
+        end = min(offset + _DUMP_AFTER, symbol.value + symbol.size, section.size)
+        if section.type == SHT_NOBITS or not begin <= offset < end:
+            return None
+        return Code(self.elf.source.read(section.offset + begin, end - begin, section.name), offset - begin)
 
     def _size(self, symbol: Symbol) -> int:
         from bisect import bisect_right

@@ -118,7 +118,7 @@ def _decode(report: Report, files: Files) -> Decoded:
     _note_missing(report, step, files)
     excerpt = _excerpt(place, step, report, files)
     line = excerpt.lines[excerpt.marked - excerpt.first] if excerpt is not None else ""
-    disassembly = _disassemble(report)
+    disassembly = _disassemble(report, step if exact else None, files)
     evidence = Evidence(report, place, line, inside, walks, disassembly)
     try:
         evidence = _follow(evidence, step, files, exact=exact)
@@ -213,11 +213,19 @@ def _excerpt(place: SourceLine | None, step: Step | None, report: Report, files:
     return excerpt
 
 
-def _disassemble(report: Report) -> Disassembly:
-    if report.code is None:
+def _disassemble(report: Report, step: Step | None, files: Files) -> Disassembly:
+    """From the log's own bytes; where the kernel could not read them, from the file of `step`."""
+    code = report.code
+    place = files.find(step.frame) if code is None and step is not None and step.known else None
+    if place is not None:
+        try:
+            code = place[0].bytes_at(place[1])
+        except (LkmError, *DAMAGE):
+            code = None
+    if code is None:
         return Disassembly(())
     within = report.at.offset if report.at is not None and report.at.offset else 0
-    return disassemble(report.code, report.arch, within=within)
+    return disassemble(code, report.arch, within=within)
 
 
 def _follow(evidence: Evidence, step: Step | None, files: Files, *, exact: bool) -> Evidence:

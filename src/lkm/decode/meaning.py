@@ -53,6 +53,10 @@ def _null_pointer(evidence: Evidence) -> Words | None:
             f"a NULL function pointer was called{what}",
             "a member of a table of functions, or a callback, that was never set",
         )
+    # A small error code with a member's offset comes to an address near 0, too.
+    value = explain_value(evidence.base, arch=report.arch) if evidence.base else None
+    if value is not None and value.name == "error":
+        return _error(evidence, value)
     how = "written through" if report.access == "write" else "followed"
     followed = evidence.followed
     if followed is not None:
@@ -87,11 +91,7 @@ def _page_fault(evidence: Evidence) -> Words | None:
     what = _value(evidence)
     expression = f": `{evidence.followed.expression}`" if evidence.followed else ""
     if what is not None and what.name == "error":
-        pointer = f"`{evidence.followed.pointer}` is {what.text}" if evidence.followed else what.text
-        return Words(
-            f"an error code was followed as if it were a pointer{expression}: {pointer}",
-            "what gives ERR_PTR() must be checked with IS_ERR(); a check against NULL does not see it",
-        )
+        return _error(evidence, what)
     if what is not None and what.name in VALUES:
         means, usually = VALUES[what.name]
         return Words(f"{means}{expression}; {what.text}", usually)
@@ -110,6 +110,16 @@ def _page_fault(evidence: Evidence) -> Words | None:
             "a const variable, a string literal, or what is __ro_after_init was changed",
         )
     return _unmapped(evidence, expression)
+
+
+def _error(evidence: Evidence, what: Value) -> Words:
+    followed = evidence.followed
+    expression = f": `{followed.expression}`" if followed else ""
+    pointer = f"`{followed.pointer}` is {what.text}" if followed else what.text
+    return Words(
+        f"an error code was followed as if it were a pointer{expression}: {pointer}",
+        "what gives ERR_PTR() must be checked with IS_ERR(); a check against NULL does not see it",
+    )
 
 
 def _value(evidence: Evidence) -> Value | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lkm.errors import MissingError
 
+SOURCE_NAME = "source"  # a file beside the builds of a source, with its path
+
 
 def _xdg(variable: str, default: str) -> Path:
     value = os.environ.get(variable, "")
@@ -38,6 +40,36 @@ def data_dir() -> Path:
 def state_dir() -> Path:
     """What is kept between runs and can be lost (`$XDG_STATE_HOME/lkm`)."""
     return _xdg("XDG_STATE_HOME", ".local/state")
+
+
+def short_digest(text: str) -> str:
+    """A text as a name of 16 letters: sha256, cut."""
+    import hashlib  # few starts have a use for it
+
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def builds_dir(source: Path) -> Path:
+    """Where in the cache all that is built from one module source lies: `KEY/ko/…` for each kernel."""
+    return cache_dir() / "build" / short_digest(str(source))
+
+
+def find_built(source: Path) -> list[Path]:
+    """The modules in the cache that were built from a source, for any kernel, the newest first."""
+    found = builds_dir(source.resolve()).glob("*/ko/**/*.ko")
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def source_of(module: Path) -> Path | None:
+    """The source that a module in the cache was built from; None for one that is elsewhere."""
+    builds = cache_dir() / "build"
+    if not module.is_relative_to(builds):
+        return None
+    note = builds / module.relative_to(builds).parts[0] / SOURCE_NAME
+    try:
+        return Path(note.read_text(errors="surrogateescape"))
+    except OSError:
+        return None
 
 
 def make_dir(path: Path) -> Path:

@@ -16,9 +16,10 @@ from crash_log import compile_module, find_offset, line_of, make_log
 from lkm.cli import run_command
 from lkm.decode.code import CodeFile
 from lkm.decode.last import last_path, read_last, write_last
-from lkm.kbuild import build, find_built, source_of
+from lkm.kbuild import build
 from lkm.kernel import Kernel
 from lkm.klog import parse_log
+from lkm.paths import find_built, source_of
 
 Capture = pytest.CaptureFixture[str]
 LOGS = Path(__file__).parents[1] / "klog" / "logs"

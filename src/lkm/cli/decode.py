@@ -139,7 +139,7 @@ def _why_nothing(name: str, data: bytes) -> str:
 
 def _tell_which(last: LastRun) -> None:
     """Which run it is that is decoded: its sources or modules, when, on which kernel."""
-    from lkm.kbuild import source_of
+    from lkm.paths import source_of
     from lkm.show.decode import near_path
 
     names = dict.fromkeys(near_path(source_of(path) or path) for path in last.modules)
@@ -153,7 +153,7 @@ def _beside() -> list[Path]:
     """The modules of the current directory, and what was built from it; those that do not fit the log are not
     used."""
     from lkm.decode.code import open_code
-    from lkm.kbuild import find_built
+    from lkm.paths import find_built
 
     found = find_built(Path())
     for path in sorted(Path().glob("*.ko")):

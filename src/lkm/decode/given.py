@@ -41,7 +41,7 @@ def _files(path: Path, named: set[str]) -> list[Path]:
 
 def _built(path: Path) -> list[Path]:
     """What was built in the cache from a source; of a C file, from the directory that it is in, too."""
-    from lkm.kbuild import find_built
+    from lkm.paths import find_built
 
     return find_built(path) + (find_built(path.parent) if path.suffix == ".c" else [])
 
@@ -59,7 +59,7 @@ def missing_words(name: str, paths: Sequence[Path], named: set[str]) -> str:
 
     `named`: the modules that the log names.
     """
-    from lkm.kbuild import source_of
+    from lkm.paths import source_of
 
     begin = f"no source lines of {name}: "
     files = [path for path in paths if not path.is_dir() and path.suffix != ".c"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A module source: made, built, and what the compiler said of it."""
 
-from lkm.kbuild.build import build, build_place, find_built, source_of
+from lkm.kbuild.build import build, build_place
 from lkm.kbuild.cache import prune_builds, remove_builds
 from lkm.kbuild.scaffold import new_module
 from lkm.kbuild.source import find_source
@@ -14,10 +14,8 @@ __all__ = [
     "Severity",
     "build",
     "build_place",
-    "find_built",
     "find_source",
     "new_module",
     "prune_builds",
     "remove_builds",
-    "source_of",
 ]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from lkm import paths, process
 from lkm.errors import BadInputError, MissingError
-from lkm.kbuild.cache import SOURCE_NAME, prune_builds, write_source
+from lkm.kbuild.cache import prune_builds, write_source
 from lkm.kbuild.job import Job, Work
 from lkm.kbuild.make import check_kernel, parse_make_words
 from lkm.kbuild.mirror import Mirror, mirror_of
@@ -120,29 +119,7 @@ def build_place(source: Path, kernel: Kernel, words: Mapping[str, str]) -> Path:
     if toolchain is not None:
         own = process.find_program(toolchain.compiler) if toolchain.root is None else None
         told += [toolchain.compiler, toolchain.version, str(toolchain.root), str(own)]
-    return paths.cache_dir() / "build" / _digest(str(source)) / _digest("\0".join(told))
-
-
-def find_built(source: Path) -> list[Path]:
-    """The modules in the cache that were built from a source, for any kernel, the newest first."""
-    place = paths.cache_dir() / "build" / _digest(str(source.resolve()))
-    return sorted(place.glob("*/ko/**/*.ko"), key=lambda path: path.stat().st_mtime, reverse=True)
-
-
-def source_of(module: Path) -> Path | None:
-    """The source that a module in the cache was built from; None for one that is elsewhere."""
-    builds = paths.cache_dir() / "build"
-    if not module.is_relative_to(builds):
-        return None
-    note = builds / module.relative_to(builds).parts[0] / SOURCE_NAME
-    try:
-        return Path(note.read_text(errors="surrogateescape"))
-    except OSError:
-        return None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return paths.builds_dir(source) / paths.short_digest("\0".join(told))
 
 
 def _job(

@@ -12,7 +12,6 @@ from lkm import paths
 
 MAX_AGE = 60 * 86_400.0  # seconds without a build
 GONE_AGE = 86_400.0  # seconds without a build, where the source is no longer there
-SOURCE_NAME = "source"
 
 
 def remove_builds() -> int:
@@ -28,7 +27,7 @@ def prune_builds() -> int:
     now, freed = time.time(), 0
     for place in _places():
         age = now - max(path.stat().st_mtime for path in (place, place / "record.json") if path.exists())
-        source = place.parent / SOURCE_NAME
+        source = place.parent / paths.SOURCE_NAME
         is_gone = source.is_file() and not Path(source.read_text(errors="surrogateescape")).exists()
         if age > MAX_AGE or (is_gone and age > GONE_AGE):
             freed += _remove(place)
@@ -37,7 +36,7 @@ def prune_builds() -> int:
 
 def write_source(place: Path, source: Path) -> None:
     """Notes beside the builds of a source which one it is."""
-    note = place.parent / SOURCE_NAME
+    note = place.parent / paths.SOURCE_NAME
     if not note.exists():
         note.write_text(str(source), errors="surrogateescape")
 

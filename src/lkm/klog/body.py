@@ -7,53 +7,52 @@ said is not overwritten.
 
 from __future__ import annotations
 
-import re
-
 from lkm.klog.frame import PLACE
+from lkm.klog.lazy import LazyPattern
 
 _HEX = r"(?:0x)?(?P<address>[0-9a-f]{4,16})"
 
 # Every report: kernel/printk/printk.c dump_stack_print_info, kernel/module print_modules, kernel/panic.c.
-CPU = re.compile(
+CPU = LazyPattern(
     r"CPU: (?P<cpu>\d+) (?:UID: \d+ )?PID: (?P<pid>\d+)"
     r"(?: Comm: (?P<comm>.{0,32}?)"
     r"(?: (?:Kdump: loaded )?(?:Not tainted|Tainted: ?(?P<taint>[A-Z ]*)) *(?P<release>\d\S*)?.*)?)?$"
 )
-PID = re.compile(
+PID = LazyPattern(
     r"Pid: (?P<pid>\d+), comm: (?P<comm>\S{1,32})"
     r"(?: +(?:Not tainted|Tainted: (?P<taint>[A-Z ]*)) *(?P<release>\d\S*))?"
 )
-MODULES = re.compile(r"Modules linked in:")
-MODULE = re.compile(r"(?P<name>[A-Za-z_][\w-]{0,63})(?:\((?P<flags>[A-Z+-]{1,24})\))?")
-LAST_UNLOADED = re.compile(r"\[last unloaded: (?P<name>[\w-]{1,64})")
+MODULES = LazyPattern(r"Modules linked in:")
+MODULE = LazyPattern(r"(?P<name>[A-Za-z_][\w-]{0,63})(?:\((?P<flags>[A-Z+-]{1,24})\))?")
+LAST_UNLOADED = LazyPattern(r"\[last unloaded: (?P<name>[\w-]{1,64})")
 # A line of the list of modules goes on where a record was full.
-MORE_MODULES = re.compile(
+MORE_MODULES = LazyPattern(
     r"[A-Za-z_][\w-]{0,63}(?:\([A-Z+-]{1,24}\))?(?: [A-Za-z_][\w-]{0,63}(?:\([A-Z+-]{1,24}\))?)*"
     r"(?: ?\[last unloaded: [^\]]*\]?(?::\d+)?)?"
 )
-INSTRUCTION = re.compile(
+INSTRUCTION = LazyPattern(
     r"(?:RIP|EIP|IP):? *(?:(?P<cs>[0-9a-f]{4}):)?(?:\[<(?P<address>[0-9a-f]{4,16})>\] *){0,2}"
     rf"(?P<place>{PLACE})?(?: RSP: .*)?"
 )
-PC = re.compile(rf"(?:pc :|PC is at) *(?P<place>{PLACE})")
-LR = re.compile(rf"(?:lr :|LR is at) *(?P<place>{PLACE})")
-CODE = re.compile(r"Code: ?(?P<code>.*)")
-MARK = re.compile(
+PC = LazyPattern(rf"(?:pc :|PC is at) *(?P<place>{PLACE})")
+LR = LazyPattern(rf"(?:lr :|LR is at) *(?P<place>{PLACE})")
+CODE = LazyPattern(r"Code: ?(?P<code>.*)")
+MARK = LazyPattern(
     r"<(?P<end>/)?(?P<stack>TASK|IRQ|NMI|SOFTIRQ|ENTRY|ENTRY_TRAMPOLINE|SYSENTER|#?[A-Z0-9]{2,8}2?)>"
 )
-RULE = re.compile(r"[=-]{10,}$")
-CUT = re.compile(r"-{8,}\[ cut here \]-{8,}")
-END = re.compile(r"---\[ end (?:trace|Kernel panic)")
+RULE = LazyPattern(r"[=-]{10,}$")
+CUT = LazyPattern(r"-{8,}\[ cut here \]-{8,}")
+END = LazyPattern(r"---\[ end (?:trace|Kernel panic)")
 # What a trace that follows is of.
-SECTION = re.compile(
+SECTION = LazyPattern(
     r"(?:NMI backtrace for cpu (?P<cpu>\d+)(?! skipped)"
     r"|task:(?P<comm>\S.{0,31}?) +state:(?P<state>\S) .*?pid: ?(?P<pid>\d+)"
     r"|(?:Allocated|Freed) in .* age=.*|Kernel panic - not syncing: .*)"
 )
-TRACE = re.compile(r"Call [Tt]race:|stack backtrace:|Stack traceback|Backtrace:")
+TRACE = LazyPattern(r"Call [Tt]race:|stack backtrace:|Stack traceback|Backtrace:")
 
-DETAILS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(pattern)
+DETAILS: tuple[LazyPattern, ...] = tuple(
+    LazyPattern(pattern)
     for pattern in (
         # arch/x86/mm/fault.c show_fault_oops
         r"#PF: (?P<mode>supervisor|user) (?P<access>read|write|instruction fetch)\b",
@@ -142,15 +141,15 @@ DETAILS: tuple[re.Pattern[str], ...] = tuple(
 )
 
 # What comes after the end of a report, and is of it still.
-AFTER = re.compile(
+AFTER = LazyPattern(
     r"note: \S+ exited with (?P<exited_with>.{1,60})"
     r"|Kernel Offset: (?P<kernel_offset>0x[0-9a-f]+|disabled)|Rebooting in|Disabling lock debugging"
     r"|SMP: stopping|Shutting down|CPU features|Memory Limit|PHYS_OFFSET"
 )
 # The last of them before the machine stops or restarts (kernel/panic.c panic, dump_kernel_offset).
-LAST = re.compile(r"Kernel Offset: |Memory Limit|Rebooting in")
+LAST = LazyPattern(r"Kernel Offset: |Memory Limit|Rebooting in")
 # Lines of a report that say nothing that is kept: they only show that it goes on.
-QUIET = re.compile(
+QUIET = LazyPattern(
     "|".join(
         (
             r"Mem abort info|Data abort info|SET = |EA = |ISV = |GCS = |CM = |Access size = |SSE = |SF = ",

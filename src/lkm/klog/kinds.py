@@ -8,10 +8,10 @@ its details, by their names.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from lkm.klog.frame import PLACE
+from lkm.klog.lazy import LazyPattern
 from lkm.klog.report import Kind
 
 _HEX = r"(?:0x)?(?P<address>[0-9a-f]{4,16})"
@@ -32,7 +32,7 @@ class Start:
     """
 
     kind: Kind
-    pattern: re.Pattern[str]
+    pattern: LazyPattern
     joins: bool = False
     sentence: bool = False
     dump: bool = False
@@ -42,11 +42,11 @@ class Start:
 def _start(
     kind: Kind, pattern: str, *, joins: bool = False, sentence: bool = False, dump: bool = False
 ) -> Start:
-    return Start(kind, re.compile(pattern), joins, sentence, dump)
+    return Start(kind, LazyPattern(pattern), joins, sentence, dump)
 
 
 def _whole(kind: Kind, pattern: str) -> Start:
-    return Start(kind, re.compile(pattern), whole=True)
+    return Start(kind, LazyPattern(pattern), whole=True)
 
 
 def _joins(kind: Kind, pattern: str) -> Start:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from lkm.config import read_config
-from lkm.errors import LkmError
+from lkm.errors import LkmError, MissingError
 from lkm.kconfig.configuration import Request, configure
 from lkm.kconfig.index import Index, open_index
 from lkm.kconfig.tree import Tree, read_tree
 from lkm.kernel import apt
-from lkm.kernel.debian import Debian
+from lkm.kernel.debian import Debian, Suite
 from lkm.paths import cache_dir, locked, new_directory
 from lkm.progress import Silent
 
@@ -36,7 +36,7 @@ def fetch_tree() -> Path:
             for suite in debian.suites():
                 archive = debian.archive(suite)
                 try:
-                    debian.offers(suite, refresh=False, progress=Silent())
+                    _read_lists(debian, suite)
                     packages = [one for one in apt.find_closure(archive, [PACKAGE]) if one.name == PACKAGE]
                 except LkmError:
                     continue
@@ -51,6 +51,18 @@ def fetch_tree() -> Path:
             subprocess.run(argv, check=True, capture_output=True, timeout=300)
             shutil.rmtree(part / "root")
     return final
+
+
+def _read_lists(debian: Debian, suite: Suite) -> None:
+    """The archive's lists; an archive that does not answer at once is asked again, twice."""
+    for left in (2, 1, 0):
+        try:
+            debian.offers(suite, refresh=False, progress=Silent())
+        except MissingError:
+            if not left:
+                raise
+        else:
+            return
 
 
 @pytest.fixture(scope="session")

@@ -91,8 +91,11 @@ def test_other_kernels(kernel_named: Callable[[str], Kernel], tmp_path: Path, na
     for one in wanted:
         (tmp_path / f"{one}.c").write_bytes((sources / f"{one}.c").read_bytes())
     for path in lkm.build(tmp_path, kernel=kernel).modules:
+        expected = [FORGOTTEN[path.stem][0]] if path.stem in FORGOTTEN else []
         kinds = [one.kind for one in leave(kernel, path)]
-        assert kinds == ([FORGOTTEN[path.stem][0]] if path.stem in FORGOTTEN else []), path.stem
+        if expected and not kinds:  # seen once: the running guest changed a tree while it was read
+            kinds = [one.kind for one in leave(kernel, path)]
+        assert kinds == expected, path.stem
 
 
 def test_a_reference_that_is_kept_says_why_the_module_stays(

@@ -158,7 +158,8 @@ def test_a_key_under_another_s_fingerprint(
     forged = tmp_path / "forged.gpg"
     forged.write_bytes(linus + mallory[subkey[0] :])
     answer = verify(write(signature=people.mallory.sign(tar())), keyring=forged)
-    assert answer.state is State.BAD_KEY and "cannot be used" in answer.message
+    # gpgv 2.4 passes such a subkey over, so that nobody's key is found for the signature.
+    assert answer.state in {State.BAD_KEY, State.UNKNOWN_KEY}, answer
 
 
 def test_an_expired_key(write: Callable[..., Path], verify: Verify, people: Any, tar: Any) -> None:

@@ -11,7 +11,7 @@
 
 static int __init cache_left_init(void)
 {
-	struct kmem_cache *cache = kmem_cache_create("zoo_left", 128, 0, SLAB_STORE_USER, NULL);
+	struct kmem_cache *cache = kmem_cache_create("zoo_left", 128, 0, SLAB_RED_ZONE, NULL);
 
 	if (!cache)
 		return -ENOMEM;

@@ -33,16 +33,18 @@ def fetch_tree() -> Path:
             return final
         debian = Debian(read_config())
         with new_directory(final) as part:
+            problem: LkmError | None = None
             for suite in debian.suites():
                 archive = debian.archive(suite)
                 try:
                     _read_lists(debian, suite)
                     packages = [one for one in apt.find_closure(archive, [PACKAGE]) if one.name == PACKAGE]
-                except LkmError:
+                except LkmError as error:  # not every suite has it
+                    problem = error
                     continue
                 break
             else:
-                pytest.skip(f"no {PACKAGE} in the package archive")
+                raise problem or AssertionError(f"no {PACKAGE} in the package archive")
             (deb,) = apt.download(archive, packages, part, what=PACKAGE, progress=Silent())
             apt.unpack(deb, part / "root")
             deb.unlink()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,8 +159,12 @@ def test_a_key_under_another_s_fingerprint(
     forged = tmp_path / "forged.gpg"
     forged.write_bytes(linus + mallory[subkey[0] :])
     answer = verify(write(signature=people.mallory.sign(tar())), keyring=forged)
-    # gpgv 2.4 passes such a subkey over, so that nobody's key is found for the signature.
-    assert answer.state in {State.BAD_KEY, State.UNKNOWN_KEY}, answer
+    first = subprocess.run(["gpgv", "--version"], check=True, capture_output=True, text=True).stdout
+    if tuple(map(int, first.split()[2].split(".")[:2])) >= (2, 4):
+        # It passes such a subkey over: nobody's key is found for the signature.
+        assert answer.state is State.UNKNOWN_KEY, answer
+    else:
+        assert answer.state is State.BAD_KEY and "cannot be used" in answer.message
 
 
 def test_an_expired_key(write: Callable[..., Path], verify: Verify, people: Any, tar: Any) -> None:

@@ -13,8 +13,8 @@ from lkm.cli import common, kernel_configure, kernel_get, kernel_verify, kernel_
 from lkm.errors import LkmError
 from lkm.kernel import Kernel, Origin, add_kernel, find_kernel, list_kernels, remove_kernel
 from lkm.kernel.facts import FACTS, parse_facts
-from lkm.kernel.find import describe_kernel, find_stored_kernel
 from lkm.kernel.layout import read_text
+from lkm.kernel.stock import describe_kernel, find_stored_kernel
 from lkm.kernel.toolchain import list_toolchains
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ class Origin(StrEnum):
     HOST = "host"  # the running kernel
     DISTRIBUTION = "distribution"  # fetched from a distribution and unpacked in the cache
     DIRECTORY = "directory"  # a build directory, or packages unpacked by hand
+    OWN = "own"  # built here, known by name
     IMAGE = "image"  # a bare bzImage or vmlinuz
 
 

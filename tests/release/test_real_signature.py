@@ -53,8 +53,9 @@ def run_apt(*words: str, cwd: Path | None = None) -> None:
 def find(sources: Path, name: str) -> tuple[Path, Path]:
     """The file that the project released, and the key that Debian's packaging has for it."""
     (orig,) = [path for path in sources.glob(f"{name}_*.orig.tar.*") if path.suffix != ".asc"]
-    if find_signature(orig) is None:
-        pytest.skip(f"Debian's {orig.name} has no signature beside it any more")
+    assert find_signature(orig) is not None, (
+        f"Debian's {orig.name} has no signature any more: name another here"
+    )
     (packaging,) = sources.glob(f"{name}_*.debian.tar.xz")
     key = sources / f"{name}.asc"
     argv = ["tar", "-xJOf", str(packaging), "debian/upstream/signing-key.asc"]

@@ -7,28 +7,15 @@ import gzip
 import hashlib
 import os
 import shutil
-import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from image_builder import fake_image
 
 Files = dict[str, bytes | Path]  # a path below the root: contents, or where a link points to
 SUITES = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid")
-
-
-def fake_image(release: str, *, size: int = 2 << 20) -> bytes:
-    """A bzImage header (protocol 2.15) that names `release`; it is as big as Debian's smallest would be."""
-    setup = bytearray(size)
-    setup[0x1F1] = 4
-    setup[0x1FE:0x200] = b"\x55\xaa"
-    setup[0x202:0x206] = b"HdrS"
-    setup[0x400 : 0x400 + len(release) + 1] = release.encode() + b" "
-    struct.pack_into("<H", setup, 0x206, 0x20F)
-    struct.pack_into("<H", setup, 0x20E, 0x200)
-    struct.pack_into("<H", setup, 0x236, 1)
-    return bytes(setup)
 
 
 def fake_config(compiler: str = "gcc-99 (Test 99.1.0-1) 99.1.0", *, arch: str = "X86_64") -> bytes:

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The kernel image: which release and machine it is for, and the vmlinux packed inside a bzImage.
 
-Layout of a bzImage: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".  What only unpacking
-needs is imported there: a known kernel is found without it.
+What its header says to a boot loader is read in setup_header.py and arm64_header.py.  These, and what only
+unpacking needs, are imported where they are used: a known kernel is found without them.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError
+
+if TYPE_CHECKING:
+    from lkm.kernel.arm64_header import Arm64Header
+    from lkm.kernel.setup_header import SetupHeader
 
 # Largest vmlinux that is unpacked: allyesconfig without debug information stays below this.
 MAX_UNPACKED = 1 << 30
@@ -24,8 +27,6 @@ _HEADER_SIZE = 0x268  # the setup header up to and including init_size
 _BANNER = re.compile(rb"Linux version (\d+\.\d+[^\s\x00-\x20\x7f-\xff]{0,80}) ")
 _RELEASE = re.compile(r"\d+\.\d+[!-~]{0,80}")
 _ELF_MACHINES = {3: "i686", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
-_LZ4_MAGIC = 0x184C2102
-_LZ4_BLOCK = 8 << 20
 _XEN_NOTE_PHYS32_ENTRY = 18  # include/xen/interface/elfnote.h: XEN_ELFNOTE_PHYS32_ENTRY
 
 
@@ -41,13 +42,12 @@ def unpack_image(image: Path) -> bytes | None:
         return data
     if not _is_bzimage(data):
         return None
+    from lkm.kernel.payload import damage, unpack
+
     payload, size = _find_payload(image, data)
-    unpack = next((unpack for magic, unpack in _UNPACKERS.items() if payload.startswith(magic)), None)
-    if unpack is None:
-        return None
     try:
         vmlinux = unpack(payload, size + 1)
-    except _errors() as error:
+    except damage() as error:
         raise BadInputError(
             f"{image}: damaged kernel image ({error})", hint="fetch or build it again"
         ) from error
@@ -70,12 +70,11 @@ def read_release(image: Path) -> str:
     """
     head = _read_head(image)
     if _is_bzimage(head):
-        offset = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
-        with image.open("rb") as stream:
-            stream.seek(offset)
-            words = stream.read(128).split(b"\0")[0].decode("ascii", "replace").split()
-        if offset > 0x200 and words and _RELEASE.fullmatch(words[0]):
-            return words[0]
+        from lkm.kernel.setup_header import read_setup_header
+
+        header = read_setup_header(image)
+        if header is not None and _RELEASE.fullmatch(header.release):
+            return header.release
         raise BadInputError(f"{image}: its header names no kernel release")
     if _is_elf(head) or _is_arm64(head):
         import mmap
@@ -107,6 +106,17 @@ def read_arch(image: Path) -> str:
             return _ELF_MACHINES[machine]
         raise BadInputError(f"{image}: for an unknown machine (ELF e_machine {machine})")
     raise BadInputError(f"{image}: not a kernel image")
+
+
+def read_header(image: Path) -> SetupHeader | Arm64Header | None:
+    """What the header of `image` says to a boot loader; None for an image without one (a vmlinux).
+
+    Raises `BadInputError` where `image` cannot be read or its header is damaged.
+    """
+    from lkm.kernel.arm64_header import read_arm64_header
+    from lkm.kernel.setup_header import read_setup_header
+
+    return read_setup_header(image) or read_arm64_header(image)
 
 
 def is_image(path: Path) -> bool:
@@ -179,23 +189,16 @@ def _is_arm64(data: bytes) -> bool:
 
 
 def _find_payload(image: Path, data: bytes) -> tuple[bytes, int]:
-    """The packed bytes and the size they unpack to (appended as a little-endian u32 by the build)."""
-    (protocol,) = struct.unpack_from("<H", data, 0x206)
-    if protocol < 0x208:
-        raise BadInputError(f"{image}: boot protocol {protocol >> 8}.{protocol & 255:02} is too old (2.08)")
-    sectors = data[0x1F1] or 4
-    offset, length = struct.unpack_from("<II", data, 0x248)
-    start = (sectors + 1) * 512 + offset
-    if length < 8 or start + length > len(data):
-        raise BadInputError(
-            f"{image}: cut short ({len(data)} bytes, its header speaks of {start + length})",
-            hint="fetch or build it again",
-        )
-    payload = data[start : start + length]
-    (size,) = struct.unpack_from("<I", payload, length - 4)
-    if size > MAX_UNPACKED:
+    """The packed bytes and the size they unpack to."""
+    from lkm.kernel.setup_header import parse_setup_header
+
+    header = parse_setup_header(data, source=str(image))
+    if header.payload is None:
+        raise BadInputError(f"{image}: boot protocol {header.protocol} is too old (2.08)")
+    payload = header.payload
+    if payload.unpacked > MAX_UNPACKED:
         raise BadInputError(f"{image}: unpacks to more than {MAX_UNPACKED >> 20} MiB")
-    return payload, size
+    return data[payload.offset : payload.offset + payload.size], payload.unpacked
 
 
 def _table(elf: bytes, offset_at: int, entry_at: int) -> tuple[int, int, int]:
@@ -225,116 +228,3 @@ def _elf_size(image: Path, elf: bytes) -> int:
     if end > len(elf):
         raise BadInputError(f"{image}: the vmlinux in it is cut short")
     return end
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    def decompress(self, data: bytes, /, max_length: int = ...) -> bytes: ...
-
-
-def _drain(decompressor: _Decompressor, payload: bytes, limit: int) -> bytes:
-    """Up to `limit` bytes, however small the pieces a decompressor hands out."""
-    parts = [decompressor.decompress(payload, limit)]
-    total = len(parts[0])
-    while parts[-1] and total < limit and not decompressor.eof:
-        parts.append(decompressor.decompress(b"", limit - total))
-        total += len(parts[-1])
-    return b"".join(parts) if len(parts) > 1 else parts[0]
-
-
-def _gunzip(payload: bytes, limit: int) -> bytes:
-    import zlib
-
-    return zlib.decompressobj(wbits=31).decompress(payload, limit)
-
-
-def _unxz(payload: bytes, limit: int) -> bytes:
-    import lzma
-
-    return _drain(lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 29), payload, limit)
-
-
-def _unlzma(payload: bytes, limit: int) -> bytes:
-    import lzma
-
-    return _drain(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 29), payload, limit)
-
-
-def _bunzip2(payload: bytes, limit: int) -> bytes:
-    import bz2
-
-    return _drain(bz2.BZ2Decompressor(), payload, limit)
-
-
-def _unlz4(payload: bytes, limit: int) -> bytes | None:
-    """The legacy frame that `lz4 -l` writes: blocks of a u32 size and up to 8 MiB unpacked.
-
-    Through the system's liblz4 (apt and systemd bring it); None where there is none.
-    """
-    import ctypes
-
-    try:
-        unpack = ctypes.CDLL("liblz4.so.1").LZ4_decompress_safe
-    except (OSError, AttributeError):
-        return None
-    out, at, end = bytearray(), 4, len(payload) - 4  # the build's u32 size is at the end
-    block = ctypes.create_string_buffer(_LZ4_BLOCK)
-    while at + 4 <= end and len(out) < limit:
-        (size,) = struct.unpack_from("<I", payload, at)
-        if size == _LZ4_MAGIC:  # frames may follow one another
-            at += 4
-            continue
-        if at + 4 + size > end:
-            raise ValueError("lz4 block cut short")
-        written = unpack(payload[at + 4 : at + 4 + size], block, size, _LZ4_BLOCK)
-        if written <= 0:
-            raise ValueError("lz4 block damaged")
-        out += memoryview(block)[:written]
-        at += 4 + size
-    return bytes(out)
-
-
-def _unzstd(payload: bytes, limit: int) -> bytes | None:
-    try:
-        from compression import zstd  # type: ignore[import-not-found]  # Python 3.14
-    except ImportError:
-        try:
-            import zstandard
-        except ImportError:
-            return None
-        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(payload) as reader:
-            return reader.read(limit)
-    return _drain(zstd.ZstdDecompressor(), payload, limit)
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    """What the readers raise for damaged data."""
-    import lzma
-    import zlib
-
-    errors: list[type[Exception]] = [zlib.error, lzma.LZMAError, OSError, EOFError, ValueError]
-    try:
-        from compression import zstd
-
-        errors.append(zstd.ZstdError)
-    except ImportError:
-        try:
-            import zstandard
-
-            errors.append(zstandard.ZstdError)
-        except ImportError:
-            pass
-    return tuple(errors)
-
-
-# By the first bytes of the payload; lzo (89 4c 5a 4f) has no reader here.
-_UNPACKERS: dict[bytes, Callable[[bytes, int], bytes | None]] = {
-    b"\x1f\x8b": _gunzip,
-    b"\xfd7zXZ\x00": _unxz,
-    b"\x5d\x00\x00": _unlzma,
-    b"BZh": _bunzip2,
-    b"\x02\x21\x4c\x18": _unlz4,
-    b"\x28\xb5\x2f\xfd": _unzstd,
-}

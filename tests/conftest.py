@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lkm import paths
 from lkm.kernel import Kernel, find_kernel
+
+if TYPE_CHECKING:
+    from own_build import OwnBuild
 
 # Makers of test data that several test files import by name.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -37,6 +41,17 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def kernel() -> Kernel:
     """The kernel most tests run on: the distribution's current one."""
     return find_kernel(os.environ.get("LKM_TEST_KERNEL", "debian"))
+
+
+@pytest.fixture(scope="session")
+def own_kernel() -> OwnBuild:
+    """A kernel of our own, built whole (preset `tiny`, some four minutes where it is not kept); read only.
+
+    Tests that use it are marked `fetch`.
+    """
+    from own_build import build_own
+
+    return build_own()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ FLOORS = [
     {"kconfig"},
     {"verdict"},
     {"kbuild"},
+    {"compile"},
     {"klog"},
     {"decode"},
     {"guest"},

@@ -4,67 +4,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kernel_sources import fetch_tree
 
-from lkm.config import read_config
-from lkm.errors import LkmError, MissingError
 from lkm.kconfig.configuration import Request, configure
 from lkm.kconfig.index import Index, open_index
 from lkm.kconfig.tree import Tree, read_tree
-from lkm.kernel import apt
-from lkm.kernel.debian import Debian, Suite
-from lkm.paths import cache_dir, locked, new_directory
-from lkm.progress import Silent
-
-PACKAGE = "linux-source-6.1"
-# All that configuring reads.
-PARTS = ("*/Kconfig*", "*/scripts/*", "*/Makefile*", "*/Kbuild*", "*/configs/*")
-
-
-def fetch_tree() -> Path:
-    """What configuring needs of Debian's sources of 6.1, kept in the cache beside the kernels."""
-    final = cache_dir() / "tests" / PACKAGE
-    with locked(cache_dir() / "tests" / "lock"):
-        if final.is_dir():
-            return final
-        debian = Debian(read_config())
-        with new_directory(final) as part:
-            problem: LkmError | None = None
-            for suite in debian.suites():
-                archive = debian.archive(suite)
-                try:
-                    _read_lists(debian, suite)
-                    packages = [one for one in apt.find_closure(archive, [PACKAGE]) if one.name == PACKAGE]
-                except LkmError as error:  # not every suite has it
-                    problem = error
-                    continue
-                break
-            else:
-                raise problem or AssertionError(f"no {PACKAGE} in the package archive")
-            (deb,) = apt.download(archive, packages, part, what=PACKAGE, progress=Silent())
-            apt.unpack(deb, part / "root")
-            deb.unlink()
-            file = next((part / "root/usr/src").glob(f"{PACKAGE}.tar.*"))
-            argv = ["tar", "xf", str(file), "-C", str(part), "--strip-components=1", "--wildcards", *PARTS]
-            subprocess.run(argv, check=True, capture_output=True, timeout=300)
-            shutil.rmtree(part / "root")
-    return final
-
-
-def _read_lists(debian: Debian, suite: Suite) -> None:
-    """The archive's lists; an archive that does not answer at once is asked again, twice."""
-    for left in (2, 1, 0):
-        try:
-            debian.offers(suite, refresh=False, progress=Silent())
-        except MissingError:
-            if not left:
-                raise
-        else:
-            return
 
 
 @pytest.fixture(scope="session")

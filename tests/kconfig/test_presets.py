@@ -23,8 +23,8 @@ def test_all_of_it_comes_about(tree: Tree, tmp_path: Path, name: str) -> None:
     assert made.options < 800
 
 
-def test_the_three_and_no_other() -> None:
-    assert presets.list_presets() == ["class", "debug", "guest"]
+def test_the_four_and_no_other() -> None:
+    assert presets.list_presets() == ["class", "debug", "guest", "tiny"]
     with pytest.raises(UsageError, match="no preset 'guess'"):
         presets.read_preset("guess")
 

@@ -44,7 +44,7 @@ class _Asked:
 @output_option
 @tree_option
 @click.option("--from", "start", metavar="NAME", help="Start from: running, debian:6.1, FILE, DIR.")
-@click.option("--preset", "presets", multiple=True, metavar="NAME", help="guest, debug or class.")
+@click.option("--preset", "presets", multiple=True, metavar="NAME", help="guest, debug, class or tiny.")
 @click.option("--fragment", "fragments", multiple=True, type=_FILE, metavar="FILE", help="Put FILE on top.")
 @click.option("--modules-of", metavar="FILE|guest:KERNEL", help="For localmodconfig: whose modules.")
 @click.option(

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What is kept in a build directory of how it was built: `.lkm-build.json`.
+
+Written when a build begins (`seconds` null) and again when it ends, so that one that broke off can be told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+FILE_NAME = ".lkm-build.json"
+LOG_NAME = ".lkm-build.log"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """How a build directory came about.
+
+    `name`: as an own kernel, or "".  `version`: of the sources, `6.12.9`; `release`: as `uname -r`, "" until
+    it is known.  `source`: the sources' own record (`release.Record`) as a dictionary, or None.  `compiler`:
+    its first line of --version.  `variables`: make's words, those that make it reproducible too.  `targets`:
+    of make.  `started`: ISO 8601, UTC.  `seconds`: wall time, None where it did not end by itself.  `status`:
+    make's, None likewise.  `slowest`: (object, seconds).  `sizes`: bytes by path relative to the build
+    directory.  `on_disk`: bytes of the whole directory.
+    """
+
+    name: str
+    version: str
+    release: str
+    arch: str
+    tree: str
+    build: str
+    source: dict[str, Any] | None
+    config_sha256: str
+    compiler: str
+    variables: dict[str, str]
+    targets: list[str]
+    jobs: int
+    started: str
+    seconds: float | None = None
+    status: int | None = None
+    steps: int = 0
+    warnings: int = 0
+    errors: int = 0
+    modules: int = 0
+    slowest: list[tuple[str, float]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    on_disk: int = 0
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether the build neither came to its end nor failed: it was killed, or it runs now."""
+        return self.seconds is None
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that was to be built was built."""
+        return self.status == 0
+
+
+def record_path(build: Path) -> Path:
+    """Where the record of a build directory is."""
+    return build / FILE_NAME
+
+
+def log_path(build: Path) -> Path:
+    """Where what make said in the last build is."""
+    return build / LOG_NAME
+
+
+def read_build_record(build: Path) -> BuildRecord | None:
+    """The record of a build directory, None where there is none that can be read."""
+    return read_record_file(record_path(build))
+
+
+def read_record_file(path: Path) -> BuildRecord | None:
+    """A record by its file's name, wherever that was copied to; None where it is none."""
+    try:
+        data = json.loads(path.read_bytes())
+        if data.pop("schema") != SCHEMA:
+            return None
+        known = {name: data[name] for name in BuildRecord.__dataclass_fields__ if name in data}
+        known["slowest"] = [(str(name), float(seconds)) for name, seconds in known.get("slowest", [])]
+        return BuildRecord(**known)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_build_record(build: Path, record: BuildRecord) -> None:
+    """Writes the record of a build directory, there whole or not at all."""
+    path = record_path(build)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    text = json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1, ensure_ascii=False)
+    part.write_text(f"{text}\n", encoding="utf-8")
+    part.replace(path)
+
+
+def digest_config(build: Path) -> str:
+    """SHA-256 of a build directory's configuration, without the lines that say who made it when; or ""."""
+    try:
+        text = (build / ".config").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+    lines = [line for line in text.splitlines() if line and not line.startswith("# Automatically generated")]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

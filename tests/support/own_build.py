@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""A whole kernel of our own, built once on a machine: preset `tiny` of Debian's 6.1, kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from kernel_sources import fetch_tree
+
+from lkm.kconfig import presets
+from lkm.kconfig.configuration import Request, configure
+from lkm.kconfig.presets import read_preset
+from lkm.kconfig.tree import read_tree
+from lkm.kernel.layout import read_build_release
+from lkm.paths import cache_dir, locked, make_dir
+
+PRESET = "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBuild:
+    """A build directory with vmlinux, bzImage and two modules (pps-ktimer needs pps_core).  Read only."""
+
+    tree: Path
+    build: Path
+    release: str
+
+
+def build_own() -> OwnBuild:
+    """The kernel, built where no test on this machine has built it before."""
+    tree = fetch_tree()
+    place = cache_dir() / "tests" / "own"
+    with locked(place / "lock"):
+        build = place / _key(tree)
+        done = build / ".complete"
+        if not done.exists():
+            for stale in place.glob(f"{PRESET}-*"):  # of other compilers, other presets
+                if stale != build:
+                    shutil.rmtree(stale)
+            _build(tree, make_dir(build))
+            done.touch()
+    return OwnBuild(tree, build, read_build_release(build))
+
+
+def _key(tree: Path) -> str:
+    compiler = subprocess.run(["gcc", "--version"], check=True, capture_output=True, timeout=20).stdout
+    preset = (resources.files(presets) / f"{PRESET}.config").read_bytes()
+    makefile = (tree / "Makefile").read_bytes()[:200]
+    return f"{PRESET}-{hashlib.sha256(compiler + preset + makefile + str(tree).encode()).hexdigest()[:12]}"
+
+
+def _build(tree: Path, build: Path) -> None:
+    preset = read_preset(PRESET)
+    sources = read_tree(tree, {"ARCH": "x86_64"})
+    made = configure(sources, build, Request(target=preset.base, settings=preset.settings))
+    assert made.ok, made.refusals
+    argv = ["make", "-C", str(tree), f"O={build}", f"-j{len(os.sched_getaffinity(0))}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]

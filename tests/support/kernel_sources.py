@@ -17,8 +17,8 @@ from lkm.progress import Silent
 PACKAGE = "linux-source-6.1"
 # Nothing for x86 without drivers is made from these; they are three quarters of it all.
 _PLACES = """
-    drivers/gpu drivers/net drivers/media drivers/staging drivers/scsi drivers/infiniband drivers/iio drivers/usb
-    drivers/mtd drivers/clk drivers/pinctrl drivers/crypto sound tools/testing tools/perf samples
+    drivers/gpu drivers/net drivers/media drivers/staging drivers/scsi drivers/infiniband drivers/iio
+    drivers/usb drivers/mtd drivers/clk drivers/pinctrl drivers/crypto sound tools/testing tools/perf samples
     fs/xfs fs/btrfs fs/ocfs2
 """
 LEFT_OUT = (

@@ -101,6 +101,25 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def locked_directory(directory: Path) -> Iterator[None]:
+    """Holds an exclusive lock on `directory` itself, which is made where it is not there.
+
+    The lock leaves nothing behind, and ends with the process and those it forked.  Raises `MissingError`
+    where the directory cannot be made or read.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise MissingError(f"cannot write in {directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
 def new_directory(final: Path) -> Iterator[Path]:
     """Gives an empty directory beside `final` to fill, and renames it to `final` if the block succeeds.
 

@@ -37,6 +37,20 @@ _DEVICES = (
 BOOT_TIMEOUT = 120.0  # seconds; a big kernel under plain emulation on a busy machine
 
 
+AGENT = "/lkm/agent"  # where the agent is in an initramfs that is not ours
+
+
+def add_agent(initramfs: Path) -> bytes:
+    """An initramfs of another's with the agent in it, as `AGENT`.
+
+    The kernel unpacks one archive after another (Documentation/driver-api/early-userspace/buffer-format.rst);
+    each begins at a multiple of four.
+    """
+    data = initramfs.read_bytes()
+    agent = file(AGENT, build_agent().read_bytes(), 0o755)
+    return data + bytes(-len(data) % 512) + build_cpio([agent])
+
+
 def build_initramfs() -> bytes:
     """The guest's first file system: the agent as /init, busybox and its names where there is one."""
     entries: list[Entry] = [
@@ -87,16 +101,21 @@ def boot(
     *,
     fds: Sequence[int] = (),
     timeout: float = BOOT_TIMEOUT,
+    initramfs: Path | None = None,
 ) -> Vm:
-    """As `start_boot`; the caller closes it."""
+    """As `start_boot`; the caller closes it.
+
+    `initramfs`: boots with this one in place of our own; `cmdline` must lead to `AGENT` in it.
+    """
     image = find_image(kernel)
     words = build_command_line(machine, cmdline)
     with (
-        _memory_file("lkm-initramfs", build_initramfs()) as initramfs,
-        _boot_image(image) as (kernel_fd, path),
+        _memory_file("lkm-initramfs", add_agent(initramfs) if initramfs else build_initramfs()) as first,
+        # With an initramfs given, all is as a boot loader would have it: the image is not unpacked here.
+        _boot_image(image, whole=initramfs is not None) as (kernel_fd, path),
     ):
-        more = ["-kernel", path, "-initrd", f"/proc/self/fd/{initramfs}", "-append", words]
-        inherited = [*fds, initramfs, *([kernel_fd] if kernel_fd is not None else [])]
+        more = ["-kernel", path, "-initrd", f"/proc/self/fd/{first}", "-append", words]
+        inherited = [*fds, first, *([kernel_fd] if kernel_fd is not None else [])]
         vm = Vm(machine, memory, *more, fds=inherited)
     try:
         vm.channel.wake()
@@ -120,9 +139,9 @@ def _memory_file(name: str, data: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def _boot_image(image: Path) -> Iterator[tuple[int | None, str]]:
-    """What `-kernel` is given: vmlinux, unpacked here so that no guest has to, or the image itself."""
-    data = unpack_image(image)
+def _boot_image(image: Path, *, whole: bool = False) -> Iterator[tuple[int | None, str]]:
+    """What `-kernel` is given: vmlinux, unpacked here so that no guest has to; or the image (`whole`)."""
+    data = unpack_image(image) if not whole else None
     if data is None or not has_pvh_entry(data):
         yield None, str(image)
         return

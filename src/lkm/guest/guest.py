@@ -55,7 +55,8 @@ class Guest:
     `kernel`: one, or its name, or None for the one that `find_kernel()` gives.
     `memory`: MiB.  `cmdline`: words added to the kernel's command line.  `template`: clone a saved guest
     (made where there is none) instead of booting.  `accelerator`: `tcg` or `kvm`; None: what works here.
-    `timeout`: seconds that each call may take.  `on_record` is called with each kernel log record as it
+    `timeout`: seconds that each call may take.  `initramfs`: boot with this one and not our own (see
+    `lkm.guest.boot.boot`).  `on_record` is called with each kernel log record as it
     comes, from within the call that was waiting.
 
     Whatever is asked of a guest that ends meanwhile raises `GuestEnded`.
@@ -72,12 +73,14 @@ class Guest:
         accelerator: str | None = None,
         timeout: float = 30.0,
         on_record: Callable[[Record], None] | None = None,
+        initramfs: Path | None = None,
     ) -> None:
         self.kernel = kernel = given_kernel(kernel)
         self.release = kernel.release
         self.timeout = timeout
         self._on_record = on_record
-        self._settings = Settings(kernel, memory, cpus, cmdline, template, accelerator)
+        template = template and initramfs is None
+        self._settings = Settings(kernel, memory, cpus, cmdline, template, accelerator, initramfs)
         self._accelerator = accelerator or ""
         self._begun: Clone | None = None
         self._session: Session | None = None

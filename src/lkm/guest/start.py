@@ -17,6 +17,8 @@ from lkm.guest.template import Template, identity, make_template, ready_template
 from lkm.guest.vm import Vm
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lkm.kernel import Kernel
 
 RESTORE_TIMEOUT = 20.0  # seconds; a clone answers within a tenth of one on a quiet machine
@@ -32,6 +34,7 @@ class Settings:
     cmdline: str = ""
     template: bool = True
     accelerator: str | None = None
+    initramfs: Path | None = None
 
 
 def find_machine(settings: Settings) -> Machine:
@@ -76,7 +79,9 @@ def start_vm(settings: Settings, begun: Clone | None = None) -> Vm:
     if not settings.template:
         from lkm.guest.boot import boot
 
-        return boot(kernel, find_machine(settings), "memory-backend-ram", cmdline)
+        return boot(
+            kernel, find_machine(settings), "memory-backend-ram", cmdline, initramfs=settings.initramfs
+        )
     clone = begun or _make_clone(settings)
     if _is_awake(clone.vm):
         return clone.vm

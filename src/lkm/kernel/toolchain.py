@@ -110,9 +110,13 @@ def toolchain_command(
 
 def build_cage(program: Path, options: Sequence[str], argv: Sequence[str]) -> list[str]:
     """The command line of bubblewrap around `argv`; `options` say what is seen inside."""
-    command = [str(program), "--die-with-parent", *_ALONE, "--tmpfs", "/tmp", *options, "--", *argv]
+    return reroot([str(program), "--die-with-parent", *_ALONE, "--tmpfs", "/tmp", *options, "--", *argv])
+
+
+def reroot(command: Sequence[str]) -> list[str]:
+    """A command line of bubblewrap, so that it works where / is no mount point, too."""
     if _is_mount_point_root():
-        return command
+        return list(command)
     return ["unshare", "--mount", "--propagation", "unchanged", "--", "sh", "-c", _REROOT, "/mnt", *command]
 
 

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
 import signal
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 from lkm.errors import MissingError
+from lkm.paths import locked_directory
 
 _PART = re.compile(r"\.modules\.[a-z.]+\.\d+\.(lkm|part)")
 
@@ -28,7 +27,7 @@ def commit_files(directory: Path, files: Mapping[str, Maker], *, beside: Contain
     written or is full, and what the functions raise.
     """
     parts = {name: directory / f".{name}.{os.getpid()}.lkm" for name in files}
-    with _locked(directory):
+    with locked_directory(directory):
         _sweep(directory)
         child = 0
         try:
@@ -89,21 +88,6 @@ def _rename(parts: list[tuple[Path, Path]]) -> None:
     os.waitpid(_fork(job), 0)
     if any(part.exists() for part, _ in parts):
         raise OSError(0, "the files could not be renamed")
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """One at a time for each directory; the lock is the kernel's and ends with its holders."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise MissingError(f"cannot write in {directory}: {error.strerror}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _sweep(directory: Path) -> None:

@@ -15,14 +15,14 @@ from lkm.errors import MissingError
 SPARE = 64 << 20
 
 
-def check_space(directory: Path, need: int) -> None:
-    """Raises `MissingError` where the disk of `directory` has less than `need` bytes to give."""
+def check_space(directory: Path, need: int, *, spare: int = SPARE, hint: str = "") -> None:
+    """Raises `MissingError` where the disk of `directory` has less than `need` bytes and `spare` to give."""
     free = shutil.disk_usage(directory).free
-    if free < need + SPARE:
+    if free < need + spare:
         raise MissingError(
             f"no room on the disk of {directory}: {free >> 20} MiB free, "
-            f"{(need + SPARE) >> 20} MiB are needed",
-            hint="lkm kernel remove NAME, or export LKM_CACHE=/a/directory/with/room",
+            f"{(need + spare) >> 20} MiB are needed",
+            hint=hint or "lkm kernel remove NAME, or export LKM_CACHE=/a/directory/with/room",
         )
 
 

@@ -25,6 +25,8 @@ FLOORS = [
     {"klog"},
     {"decode"},
     {"guest"},
+    {"install"},
+    {"boot"},
     {"leftovers"},
     {"job"},
     {"doctor"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lkm.cli import common, kernel_configure, kernel_get, kernel_verify, kernel_why
+from lkm.cli import common, kernel_boot, kernel_configure, kernel_get, kernel_install, kernel_verify, kernel_why
 from lkm.errors import LkmError
 from lkm.kernel import Kernel, Origin, add_kernel, find_kernel, list_kernels, remove_kernel
 from lkm.kernel.facts import FACTS, parse_facts
@@ -33,11 +33,14 @@ def group() -> None:
     """
 
 
+group.add_command(kernel_boot.command)
 group.add_command(kernel_get.command)
 group.add_command(kernel_verify.command)
 group.add_command(kernel_configure.command)
 group.add_command(kernel_why.why_command)
 group.add_command(kernel_why.diff_command)
+group.add_command(kernel_install.install_command)
+group.add_command(kernel_install.uninstall_command)
 
 
 @group.command("list", short_help="The kernels on this machine.")

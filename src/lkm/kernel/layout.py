@@ -108,7 +108,8 @@ def list_releases(root: Path) -> list[str]:
     names |= {path.name.removeprefix("vmlinuz-") for path in root.glob("boot/vmlinuz-*")}
     for place in _BUILDS:
         names |= {read_build_release(path) for path in root.glob(place.format("*"))}
-    return sorted(names - {""})
+    # `.old` is what was there before a kernel of the same release was installed (installkernel(8)).
+    return sorted(name for name in names if name and not name.endswith(".old") and name[0] != ".")
 
 
 def find_directory(path: Path, *, name: str = "") -> Found:
@@ -169,7 +170,8 @@ def _find_build(path: Path, name: str) -> Found:
         parts = replace(parts, image=beside.image, modules=beside.modules)
     elif image is not None:
         installed = [path / place.format(release) for place in _MODULES]  # INSTALL_MOD_PATH=. modules_install
-        modules = next((place for place in installed if place.is_dir()), None)
+        scattered = path if (path / "modules.order").is_file() else None
+        modules = next((place for place in installed if place.is_dir()), scattered)
         parts = replace(parts, image=image, modules=modules)
     return _made_usable(describe(parts))
 

@@ -19,6 +19,7 @@ from lkm.elf.number import STT_FUNC
 from lkm.errors import BadInputError, MissingError
 from lkm.kernel.image import unpack_image
 from lkm.kernel.kallsyms import MapSymbol, read_kallsyms
+from lkm.kernel.stamp import place_of, stamp_files, stamp_modules
 from lkm.kernel.symvers import VMLINUX, ExportRow, read_image_exports, read_symvers
 from lkm.kernel.value import Kernel
 from lkm.modtree.index import Index, fresh_tree
@@ -217,31 +218,12 @@ class Symbols:
         raise MissingError(f"cannot write {self.index.path}", hint="lkm doctor")
 
 
-def place_of(kernel: Kernel) -> str:
-    """What an index knows a kernel by: where it lies."""
-    return str(next(path for path in (kernel.modules, kernel.image, kernel.build, Path(kernel.name)) if path))
-
-
 def _stamp(kernel: Kernel) -> str:
     """What tells whether anything that the symbols are made from was changed."""
     paths = [kernel.image, _system_map(kernel)]
     if kernel.build is not None:
         paths.append(kernel.build / "Module.symvers")
-    if kernel.modules is not None:
-        paths += [kernel.modules, kernel.modules / "modules.order", kernel.modules / "modules.dep"]
-    return f"{_FORMAT} {stamp_files(paths)}"
-
-
-def stamp_files(paths: Iterable[Path | None]) -> str:
-    """What tells whether any of the files was changed: size, time and inode of each, `-` for none."""
-    words = []
-    for path in paths:
-        try:
-            status = path.stat() if path is not None else None
-        except OSError:
-            status = None
-        words.append(f"{status.st_size}.{status.st_mtime_ns}.{status.st_ino}" if status else "-")
-    return " ".join(words)
+    return f"{_FORMAT} {stamp_files(paths)} {stamp_modules(kernel)}"
 
 
 def _system_map(kernel: Kernel) -> Path | None:

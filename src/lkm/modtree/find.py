@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lkm.errors import BadInputError
+from lkm.modtree.built import find_built, is_build
 from lkm.module import SUFFIXES, module_name
 
 # Links to the sources and the build directory: never entered, they may lead anywhere.
@@ -34,11 +35,16 @@ class ModuleFiles:
     """The files of a modules directory by name, looked for with as little reading as will do.
 
     First in the directories beside `kernel` (`updates` first, as depmod's default search has it), then
-    in `modules.order`, which the kernel's build writes, and only then by a walk through all.
+    in `modules.order`, which the kernel's build writes, and only then by a walk through all.  Of a build
+    directory only `modules.order` counts.
     """
 
     def __init__(self, modules_dir: Path) -> None:
         self.modules_dir = modules_dir
+
+    @cached_property
+    def _is_build(self) -> bool:
+        return is_build(self.modules_dir)
 
     @cached_property
     def _beside(self) -> dict[str, Path]:
@@ -63,6 +69,8 @@ class ModuleFiles:
     def find(self, name: str, *, walk: bool = True) -> Path | None:
         """The file of the module `name`, or None; without `walk`, one that only a walk shows is missed."""
         wanted = fold_name(name)
+        if self._is_build:
+            return find_built(self.modules_dir, wanted)
         if wanted in self._beside:
             return self._beside[wanted]
         stem = self._ordered.get(wanted)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lkm.errors import BadInputError
+from lkm.modtree.built import ORDER, is_build, list_built
 from lkm.module import SUFFIXES, module_name
 
 # The first directory that has a file of some name wins; then all are read by name.
@@ -152,6 +153,8 @@ def walk_files(modules_dir: Path, config: DepmodConfig) -> tuple[list[tuple[str,
 
     Errors as of `find_files`.
     """
+    if is_build(modules_dir):
+        return _walk_build(modules_dir)
     times: dict[str, int] = {}
     root = str(modules_dir)
     top = _top(root, config.exclude)
@@ -166,6 +169,15 @@ def walk_files(modules_dir: Path, config: DepmodConfig) -> tuple[list[tuple[str,
             times[place] = 0
     late = time.time_ns() - _RACY
     return found, Walked(top, {place: stamp if stamp < late else 0 for place, stamp in times.items()})
+
+
+def _walk_build(build: Path) -> tuple[list[tuple[str, Stamp]], Walked]:
+    """The same of a build directory, whose `modules.order` says what its modules are."""
+    found = []
+    for path in list_built(build):
+        status = path.stat()
+        found.append((str(path.relative_to(build)), (status.st_size, status.st_mtime_ns, status.st_ino)))
+    return found, Walked((), {ORDER: 0})
 
 
 def find_changed(

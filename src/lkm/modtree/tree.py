@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lkm.errors import BadInputError
+from lkm.modtree.built import read_order
 from lkm.modtree.scan import scan_file
 from lkm.modtree.search import (
     DepmodConfig,
@@ -190,13 +191,8 @@ def sort_files(directory: Path, files: Iterable[Found]) -> list[Found]:
 
     A compressed module takes the place of the `.ko` that the file names.
     """
-    try:
-        lines = (directory / "modules.order").read_bytes().split(b"\n")
-    except OSError:
-        lines = []
-    place = {
-        line.decode("utf-8", "surrogateescape"): number for number, line in reversed([*enumerate(lines)])
-    }
+    lines = read_order(directory)
+    place = {line: number for number, line in reversed([*enumerate(lines)])}
 
     def key(file: Found) -> tuple[int, str]:
         head, _, name = file.path.rpartition("/")

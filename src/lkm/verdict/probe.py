@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from lkm.elf import Elf, parse_elf
 from lkm.errors import BadInputError
 from lkm.kernel import Kernel, unpack_image
-from lkm.kernel.symbols import place_of, stamp_files
+from lkm.kernel.stamp import place_of, stamp_files, stamp_modules
 from lkm.kernel.symvers import VMLINUX, ExportRow, Memory, read_image_exports, read_symvers
+from lkm.modtree.built import is_build, list_built
 from lkm.modtree.builtin import built_in_modules, read_built_in_information
 from lkm.modtree.find import iter_module_files
 from lkm.modtree.graph import build_graph
@@ -57,9 +59,7 @@ def _stamp(kernel: Kernel) -> str:
     paths = [kernel.image, kernel.config]
     if kernel.build is not None:
         paths += [kernel.build / "Module.symvers", kernel.build / ".config"]
-    if kernel.modules is not None:
-        paths += [kernel.modules, kernel.modules / "modules.order", kernel.modules / "modules.dep"]
-    return f"{_FORMAT} {stamp_files(paths)}"
+    return f"{_FORMAT} {stamp_files(paths)} {stamp_modules(kernel)}"
 
 
 def _collect(kernel: Kernel, index: Index) -> dict[str, Any]:
@@ -197,17 +197,17 @@ def _own_module(kernel: Kernel) -> tuple[int, str, tuple[int, int]] | None:
     """(bytes of struct module, vermagic, (machine, bits)) by one of the kernel's own modules."""
     if kernel.modules is None:
         return None
-    places = [kernel.modules / "kernel"] if (kernel.modules / "kernel").is_dir() else [kernel.modules]
-    for place in places:
-        for path in iter_module_files(place):
-            try:
-                module = read_module(path)
-                section = module.elf.find_section(".gnu.linkonce.this_module")
-                if section is not None and module.vermagic.startswith(f"{kernel.release} "):
-                    header = module.elf.header
-                    return section.size, module.vermagic, (header.machine, header.bits)
-            except BadInputError:
-                continue
+    inside = kernel.modules / "kernel"
+    files: Iterable[Path] = list_built(kernel.modules) if is_build(kernel.modules) else ()
+    for path in files or iter_module_files(inside if inside.is_dir() else kernel.modules):
+        try:
+            module = read_module(path)
+            section = module.elf.find_section(".gnu.linkonce.this_module")
+            if section is not None and module.vermagic.startswith(f"{kernel.release} "):
+                header = module.elf.header
+                return section.size, module.vermagic, (header.machine, header.bits)
+        except BadInputError:
+            continue
     return None
 
 

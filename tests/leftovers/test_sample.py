@@ -32,7 +32,39 @@ def test_areas_without_the_page_that_guards_each() -> None:
     assert found["map_irq_stack+0x7d/0xf0"] == (1, 16384)
 
 
+MEMINFO = "MemTotal:  1000 kB\nMemFree:  300 kB\nCached:  100 kB\nSlab:  200 kB\nUnheardOf: 50 kB\n\n"
+ZONEINFO = """Node 0, zone    DMA32
+  per-node stats
+      nr_inactive_anon 507
+  pages free     60
+        boost    0
+        min      417
+      nr_free_pages 60
+      nr_free_cma  0
+  pagesets
+    cpu: 0
+              count: 10
+              high:  521
+    cpu: 1
+              count: 5
+Node 0, zone   Normal
+  pages free     0
+"""
+
+
 def test_pages_that_nobody_counts() -> None:
-    meminfo = "MemTotal:  1000 kB\nMemFree:  300 kB\nCached:  100 kB\nSlab:  200 kB\nUnheardOf: 50 kB\n\n"
-    zoneinfo = "  pagesets\n    cpu: 0\n              count: 10\n              high:  30\n"
-    assert parse_pages(meminfo, zoneinfo) == 400 * 1024 - 10 * 4096
+    assert parse_pages(MEMINFO, ZONEINFO, mapped_stacks=True) == 700 * 1024 - 75 * 4096
+
+
+def test_what_a_processor_gives_back_meanwhile_does_not_count() -> None:
+    given = ZONEINFO.replace("count: 10", "count: 2").replace("free     60", "free     68")
+    assert parse_pages(MEMINFO, given, mapped_stacks=True) == parse_pages(
+        MEMINFO, ZONEINFO, mapped_stacks=True
+    )
+
+
+def test_stacks_of_processes_are_counted_once() -> None:
+    stacks = MEMINFO + "KernelStack:  160 kB\nVmallocUsed:  160 kB\n"
+    without = parse_pages(MEMINFO, ZONEINFO, mapped_stacks=True)
+    assert parse_pages(stacks, ZONEINFO, mapped_stacks=True) == without - 160 * 1024
+    assert parse_pages(stacks, ZONEINFO, mapped_stacks=False) == without - 320 * 1024

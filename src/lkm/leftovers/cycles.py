@@ -74,10 +74,14 @@ class Cycles:
 
 def counts_objects(kernel: Kernel) -> bool:
     """Whether objects of a kernel can be counted: KASAN keeps freed ones for long (its quarantine)."""
+    return not _has_option(kernel, "KASAN", unknown=False)
+
+
+def _has_option(kernel: Kernel, name: str, *, unknown: bool) -> bool:
     try:
-        return kernel.config is None or "\nCONFIG_KASAN=y" not in kernel.config.read_text()
+        return unknown if kernel.config is None else f"\nCONFIG_{name}=y\n" in kernel.config.read_text()
     except OSError:
-        return True
+        return unknown
 
 
 def cycles_cmdline(cmdline: str, kernel: Kernel) -> str:
@@ -104,6 +108,7 @@ class Counter:
         self._samples: list[Sample] = []
         self._when = frozenset(sample_turns(asked))
         self._counts = counts_objects(guest.kernel)
+        self._mapped_stacks = _has_option(guest.kernel, "VMAP_STACK", unknown=True)  # arch/Kconfig: the usual
         self._kmemleak = has_kmemleak(guest)
         self.asked = asked
         self.done = 0
@@ -142,7 +147,8 @@ class Counter:
     def _sample(self) -> Sample:
         observer = self._observer
         memory = observer.memory() if observer is not None else None
-        return take_sample(self._guest, memory, observer.layout if observer is not None else None)
+        layout = observer.layout if observer is not None else None
+        return take_sample(self._guest, memory, layout, mapped_stacks=self._mapped_stacks)
 
     def _judge(self) -> list[Growth]:
         if len(self._samples) < 2:

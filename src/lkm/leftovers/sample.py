@@ -18,14 +18,17 @@ from lkm.leftovers.walk import walk_list
 if TYPE_CHECKING:
     from lkm.guest import Guest
 
-# /proc/meminfo: what is counted elsewhere, or is free.
+# /proc/meminfo: what is counted elsewhere.
 _COUNTED = (
-    "MemFree", "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", "KernelStack", "PageTables",
-    "SecPageTables", "VmallocUsed", "Percpu",
+    "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", "PageTables", "SecPageTables", "VmallocUsed",
+    "Percpu",
 )  # fmt: skip
-_PCP_COUNT = re.compile(
-    r"^ +count: +(\d+)$", re.MULTILINE
-)  # pages that a processor keeps for itself: free, too
+# /proc/zoneinfo: free pages of a zone, and those that a processor keeps for itself.  Both are printed under
+# the zone's lock (mm/vmstat.c, walk_zones_in_node), and so agree; MemFree, read a moment before, does not.
+_FREE = re.compile(r"^(?:  pages free| +count:) +(\d+)$", re.MULTILINE)
+# Counters that are kept for each processor are added up every second or so; reading this does it now
+# (mm/vmstat.c, vmstat_refresh).
+_REFRESH = "/proc/sys/vm/stat_refresh"
 _CALLER = re.compile(r"^0x\S+-0x\S+ +(\d+) (\S+)", re.MULTILINE)
 
 
@@ -61,12 +64,17 @@ def parse_areas(text: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def parse_pages(meminfo: str, zoneinfo: str) -> int:
-    """Bytes of pages that are in use and that no other number of /proc/meminfo counts."""
+def parse_pages(meminfo: str, zoneinfo: str, *, mapped_stacks: bool) -> int:
+    """Bytes of pages that are in use and that no other number of /proc/meminfo counts.
+
+    `mapped_stacks`: whether the stacks of processes are areas of vmalloc (CONFIG_VMAP_STACK): they are
+    counted there, too.
+    """
     pairs = (line.partition(":") for line in meminfo.splitlines())
     values = {name: int(rest.split()[0]) for name, _, rest in pairs if rest.split()}
-    kept = sum(int(count) for count in _PCP_COUNT.findall(zoneinfo)) * PAGE
-    return (values.get("MemTotal", 0) - sum(values.get(one, 0) for one in _COUNTED)) * 1024 - kept
+    counted = _COUNTED if mapped_stacks else (*_COUNTED, "KernelStack")
+    free = sum(int(count) for count in _FREE.findall(zoneinfo)) * PAGE
+    return (values.get("MemTotal", 0) - sum(values.get(one, 0) for one in counted)) * 1024 - free
 
 
 def read_percpu(memory: Memory, layout: Layout) -> int:
@@ -82,11 +90,15 @@ def read_percpu(memory: Memory, layout: Layout) -> int:
     return used
 
 
-def take_sample(guest: Guest, memory: Memory | None, layout: Layout | None) -> Sample:
-    """The memory given out now; what this kernel does not tell is empty."""
+def take_sample(
+    guest: Guest, memory: Memory | None, layout: Layout | None, *, mapped_stacks: bool = True
+) -> Sample:
+    """The memory given out now; what this kernel does not tell is empty; `mapped_stacks` as in `parse_pages`."""
     slabs, sizes = parse_slabinfo(_read(guest, "/proc/slabinfo"))
     areas = parse_areas(_read(guest, "/proc/vmallocinfo"))
-    pages = parse_pages(_read(guest, "/proc/meminfo"), _read(guest, "/proc/zoneinfo"))
+    _read(guest, _REFRESH)
+    zoneinfo, meminfo = _read(guest, "/proc/zoneinfo"), _read(guest, "/proc/meminfo")
+    pages = parse_pages(meminfo, zoneinfo, mapped_stacks=mapped_stacks)
     percpu = None
     if memory is not None and layout is not None:
         with suppress(Unreadable, KeyError, struct.error):

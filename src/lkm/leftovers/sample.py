@@ -93,7 +93,7 @@ def read_percpu(memory: Memory, layout: Layout) -> int:
 def take_sample(
     guest: Guest, memory: Memory | None, layout: Layout | None, *, mapped_stacks: bool = True
 ) -> Sample:
-    """The memory given out now; what this kernel does not tell is empty; `mapped_stacks`: as `parse_pages`."""
+    """The memory given out now; what this kernel does not tell is empty (`mapped_stacks`: `parse_pages`)."""
     slabs, sizes = parse_slabinfo(_read(guest, "/proc/slabinfo"))
     areas = parse_areas(_read(guest, "/proc/vmallocinfo"))
     _read(guest, _REFRESH)

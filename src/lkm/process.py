@@ -82,10 +82,13 @@ def find_program(name: str) -> Path | None:
     return None
 
 
-def dies_with_us(argv: Sequence[str]) -> list[str]:
-    """`argv` made to end when the thread that starts it ends, at kill -9 too (Linux: PR_SET_PDEATHSIG)."""
+def dies_with_us(argv: Sequence[str], *, by: str = "KILL") -> list[str]:
+    """`argv` made to end when the thread that starts it ends, at kill -9 too (Linux: PR_SET_PDEATHSIG).
+
+    `by`: the signal; a program that has children of its own to end takes TERM.
+    """
     setpriv = find_program("setpriv")
-    return [str(setpriv), "--pdeathsig", "KILL", "--", *argv] if setpriv else list(argv)
+    return [str(setpriv), "--pdeathsig", by, "--", *argv] if setpriv else list(argv)
 
 
 def end_group(process: subprocess.Popen[bytes], *, grace: float = 2.0) -> None:
@@ -215,17 +218,18 @@ def run_lines(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     timeout: float = 600.0,
+    dies_by: str = "KILL",
 ) -> Result:
     """As `run`, with standard error joined to standard output and each line handed over as it comes.
 
-    `on_line` gets a line without its newline.
+    `on_line` gets a line without its newline.  `dies_by`: the signal it gets where we are killed.
     """
     words = tuple(str(word) for word in argv)
     trace(words, cwd=cwd)
     start = time.monotonic()
     try:
         process = subprocess.Popen(
-            dies_with_us(words),
+            dies_with_us(words, by=dies_by),
             cwd=cwd,
             env=None if env is None else dict(env),
             stdin=subprocess.DEVNULL,

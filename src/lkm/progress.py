@@ -9,12 +9,19 @@ from typing import Protocol
 class Progress(Protocol):
     """Whoever shows a person that something long goes on."""
 
-    def update(self, what: str, done: int = 0, total: int | None = None) -> None:
-        """`done` of `total` units of the step `what` are done; `total` is None where it is not known."""
+    def update(
+        self, what: str, done: int = 0, total: int | None = None, *, left: float | None = None
+    ) -> None:
+        """`done` of `total` units of the step `what` are done; `total` is None where it is not known.
+
+        `left`: seconds still to go, by whoever knows better than the rate so far.
+        """
 
 
 class Silent:
     """The library's default: nothing is shown."""
 
-    def update(self, what: str, done: int = 0, total: int | None = None) -> None:
+    def update(
+        self, what: str, done: int = 0, total: int | None = None, *, left: float | None = None
+    ) -> None:
         """Shows nothing."""

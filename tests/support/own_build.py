@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,8 +12,11 @@ from pathlib import Path
 
 from kernel_sources import fetch_tree
 
+from lkm.compile.build import build_kernel
+from lkm.compile.value import Request
 from lkm.kconfig import presets
-from lkm.kconfig.configuration import Request, configure
+from lkm.kconfig.configuration import Request as Wanted
+from lkm.kconfig.configuration import configure
 from lkm.kconfig.presets import read_preset
 from lkm.kconfig.tree import read_tree
 from lkm.kernel.layout import read_build_release
@@ -58,8 +60,7 @@ def _key(tree: Path) -> str:
 def _build(tree: Path, build: Path) -> None:
     preset = read_preset(PRESET)
     sources = read_tree(tree, {"ARCH": "x86_64"})
-    made = configure(sources, build, Request(target=preset.base, settings=preset.settings))
+    made = configure(sources, build, Wanted(target=preset.base, settings=preset.settings))
     assert made.ok, made.refusals
-    argv = ["make", "-C", str(tree), f"O={build}", f"-j{len(os.sched_getaffinity(0))}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=1800, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    built = build_kernel(Request(sources, build), timeout=1800)
+    assert built.ok, built.diagnostics

@@ -136,8 +136,10 @@ class Bar:
         self._task: Any = None
         self._what = ""
 
-    def update(self, what: str, done: int = 0, total: int | None = None) -> None:
-        """`done` of `total` units of `what`; `total` None where it is not known."""
+    def update(
+        self, what: str, done: int = 0, total: int | None = None, *, left: float | None = None
+    ) -> None:
+        """`done` of `total` units of `what`; `total` None where it is not known; `left` in seconds."""
         if not sys.stderr.isatty():
             if what != self._what:
                 note(what)
@@ -150,18 +152,18 @@ class Bar:
                 self._bar.remove_task(self._task)
             self._task = self._bar.add_task(what, total=total)
             self._what = what
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(self._task, completed=done, total=total, left=left)
 
     def _open(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             _rate_column(),
-            TimeRemainingColumn(),
+            _left_column(),
             console=Console(stderr=True),
             transient=True,
         )
@@ -188,6 +190,22 @@ def _rate_column() -> Any:
             return Text(f"{decimal(int(speed))}/s" if speed else "")
 
     return Rate()
+
+
+def _left_column() -> Any:
+    """The time left: as the step itself estimates it, else by the rate so far."""
+    from rich.progress import Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Left(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            left = task.fields.get("left")
+            if left is None:
+                return super().render(task)
+            minutes, seconds = divmod(round(left), 60)
+            return Text(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}", style="progress.remaining")
+
+    return Left()
 
 
 @contextlib.contextmanager

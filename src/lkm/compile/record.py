@@ -27,7 +27,8 @@ class BuildRecord:
     its first line of --version.  `variables`: make's words, those that make it reproducible too.  `targets`:
     of make.  `started`: ISO 8601, UTC.  `seconds`: wall time, None where it did not end by itself.  `status`:
     make's, None likewise.  `slowest`: (object, seconds).  `sizes`: bytes by path relative to the build
-    directory.  `on_disk`: bytes of the whole directory.
+    directory, `sha256` of the image and the symbol map.  `on_disk`: bytes of the whole directory.  `config`:
+    the lines of the .config that set something or say that it is not set.
     """
 
     name: str
@@ -51,7 +52,9 @@ class BuildRecord:
     modules: int = 0
     slowest: list[tuple[str, float]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
     on_disk: int = 0
+    config: str = ""
 
     @property
     def broke_off(self) -> bool:
@@ -101,11 +104,26 @@ def write_build_record(build: Path, record: BuildRecord) -> None:
     part.replace(path)
 
 
-def digest_config(build: Path) -> str:
-    """SHA-256 of a build directory's configuration, without the lines that say who made it when; or ""."""
+def read_config_lines(build: Path) -> str:
+    """A build directory's configuration without remarks and headings; "" where there is none."""
     try:
-        text = (build / ".config").read_text(encoding="utf-8", errors="surrogateescape")
+        text = (build / ".config").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    lines = [line for line in text.splitlines() if line and not line.startswith("# Automatically generated")]
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    lines = [line for line in text.splitlines() if line.startswith("CONFIG_") or line.endswith(" is not set")]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def digest_config(build: Path) -> str:
+    """SHA-256 of what a build directory's configuration sets; "" where there is none."""
+    text = read_config_lines(build)
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file; "" where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""What a build left in its directory, and what its log says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from lkm.compile.value import Part
+from lkm.kbuild.diagnostics import is_consequence, parse_log
+from lkm.kbuild.value import Diagnostic, Severity
+
+_IMAGES = {
+    "arch/x86/boot/bzImage": "image", "arch/arm64/boot/Image": "image", "arch/arm64/boot/Image.gz": "image",
+    "arch/riscv/boot/Image": "image", "arch/arm/boot/zImage": "image",
+}  # fmt: skip
+_PARTS = {"vmlinux": "kernel, an ELF file", "System.map": "symbol map", **_IMAGES}
+_DEB = re.compile(r"dpkg-deb: building package '[^']+' in '(?P<path>[^']+\.deb)'")
+
+
+def find_parts(build: Path) -> tuple[Part, ...]:
+    """vmlinux, System.map and the image, those that are there."""
+    return tuple(
+        Part(build / name, (build / name).stat().st_size, what)
+        for name, what in _PARTS.items()
+        if (build / name).is_file()
+    )
+
+
+def find_image(parts: Iterable[Part]) -> Path | None:
+    """The image among them."""
+    return next((part.path for part in parts if part.what == "image"), None)
+
+
+def count_modules(build: Path) -> tuple[int, int]:
+    """How many modules modules.order names that are there, and their bytes."""
+    try:
+        names = (build / "modules.order").read_text(encoding="utf-8").split()
+    except OSError:
+        return 0, 0
+    files = [build / f"{Path(name).with_suffix('')}.ko" for name in names]
+    sizes = [file.stat().st_size for file in files if file.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def find_packages(lines: Iterable[str], build: Path) -> tuple[Path, ...]:
+    """The .deb files that dpkg-deb said it makes; they are beside the build directory."""
+    found = (match["path"] for line in lines if (match := _DEB.search(line)))
+    paths = ((build / path).resolve() for path in found)
+    return tuple(path for path in paths if path.is_file())
+
+
+def read_diagnostics(lines: list[str], build: Path, *, failed: bool) -> tuple[Diagnostic, ...]:
+    """Errors and warnings of a log, errors first, each in the order in which it came, each once.
+
+    With several jobs the first error is the first that was said: what follows from it was said later.  A
+    failure that nothing understood speaks of is told by the log's last words.
+    """
+
+    def real_path(text: str) -> Path:
+        return Path(text) if text.startswith("/") else build / text
+
+    targets = parse_log(lines, real_path=real_path, work=build)
+    groups: list[list[Diagnostic]] = []
+    for items in targets.values():
+        for item in items:
+            if item.severity is Severity.NOTE and groups:
+                groups[-1].append(item)
+            else:
+                groups.append([item])
+    unique = list({tuple(group): None for group in groups})
+    ordered = sorted(unique, key=lambda group: group[0].severity is not Severity.ERROR)
+    found = tuple(item for group in ordered for item in group)
+    if failed and not any(item.severity is Severity.ERROR for item in found):
+        said = [line for line in lines if line.strip() and line[0] != " " and not is_consequence(line)]
+        text = "; ".join(said[-3:]) or "make gave no reason"
+        return (Diagnostic(None, 0, 0, Severity.ERROR, text), *found)
+    return found

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from lkm.guest.identity import file_identity
 from lkm.guest.template import IN_USE, Template, find_template, templates_dir
 from lkm.kernel import Kernel
 
@@ -20,8 +21,19 @@ def list_templates() -> list[Template]:
     for meta in templates_dir().glob("*/meta.json"):
         template = find_template(meta.parent)
         if template is not None:
-            found.append((_used(meta.parent), template))
-    return [template for _, template in sorted(found, key=lambda pair: pair[0], reverse=True)]
+            found.append(template)
+    return sorted(found, key=lambda template: template.used, reverse=True)
+
+
+def find_templates(kernel: Kernel) -> list[Template]:
+    """The templates of `kernel`, made under its name or from its image; of images it had before, too."""
+    image = str(kernel.image.resolve()) if kernel.image is not None else ""
+    return [
+        template
+        for template in list_templates()
+        if (template.kernel, template.release) == (kernel.name, kernel.release)
+        or (image and template.image[0] == image)
+    ]
 
 
 def remove_templates(kernel: Kernel | None = None) -> int:
@@ -29,17 +41,14 @@ def remove_templates(kernel: Kernel | None = None) -> int:
 
     One that a clone is using stays.
     """
+    if kernel is not None:
+        return sum(_remove(template.path) for template in find_templates(kernel))
     freed = 0
     if not templates_dir().is_dir():
         return 0
     for path in templates_dir().iterdir():
-        if not path.is_dir():
-            continue
-        if kernel is not None:
-            template = find_template(path)
-            if template is None or (template.kernel, template.release) != (kernel.name, kernel.release):
-                continue
-        freed += _remove(path)
+        if path.is_dir():
+            freed += _remove(path)
     return freed
 
 
@@ -61,13 +70,6 @@ def _remove(path: Path) -> int:
             os.close(use)
 
 
-def _used(path: Path) -> float:
-    try:
-        return (path / IN_USE).stat().st_mtime
-    except OSError:
-        return 0.0
-
-
 def sweep() -> None:
     """Removes what killed processes left half made: nobody holds the lock of its key."""
     for part in templates_dir().glob(".new-*"):
@@ -83,6 +85,14 @@ def sweep() -> None:
             pass
         finally:
             os.close(held)
+
+
+def remove_outdated(image: Path) -> None:
+    """Removes the templates of what lay at `image` before: a kernel that was built again since."""
+    now = tuple(file_identity(image))
+    for template in list_templates():
+        if template.image[0] == now[0] and template.image != now:
+            _remove(template.path)
 
 
 def keep_bound(*, keep: Path) -> None:

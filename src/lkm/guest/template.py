@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lkm.errors import MissingError
 from lkm.guest.agent import agent_key, fingerprint
 from lkm.guest.channel import Channel
-from lkm.guest.identity import boot_identity, file_identity
+from lkm.guest.identity import boot_identity, file_identity, find_image
 from lkm.guest.machine import Ends, Machine, build_argv, build_command_line, escape
 from lkm.guest.vm import Vm
 from lkm.paths import cache_dir, locked, new_directory
@@ -35,7 +35,7 @@ IN_USE = "in-use"  # the file that a clone holds a lock on, and touches
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A saved guest in the cache.  `size`: bytes on disk."""
+    """A saved guest in the cache.  `image`: what was booted: path, size and time.  `size`: bytes on disk."""
 
     key: str
     path: Path
@@ -44,7 +44,16 @@ class Template:
     memory: int
     cpus: int
     accelerator: str
+    image: tuple[str | int, ...]
     size: int
+
+    @property
+    def used(self) -> float:
+        """When a clone of it was last started, in seconds since the epoch; 0 where that is not known."""
+        try:
+            return (self.path / IN_USE).stat().st_mtime
+        except OSError:
+            return 0.0
 
     @property
     def mem(self) -> Path:
@@ -100,13 +109,14 @@ def make_template(kernel: Kernel, machine: Machine, *, cmdline: str = "", renew:
     if found is not None and renew != identity(found):
         return found
     from lkm.guest.save import boot_and_save  # most starts need neither
-    from lkm.guest.store import keep_bound, sweep
+    from lkm.guest.store import keep_bound, remove_outdated, sweep
 
     with locked(templates_dir() / f".{key}.lock"):
         found = find_template(path, parts)
         if found is not None and renew != identity(found):
             return found
         sweep()
+        remove_outdated(find_image(kernel))
         keep_bound(keep=path)
         with new_directory(path) as part:
             boot_and_save(kernel, machine, cmdline, part)
@@ -162,6 +172,7 @@ def find_template(path: Path, parts: dict[str, Any] | None = None) -> Template |
             machine["memory"],
             machine["cpus"],
             machine["accelerator"],
+            tuple(meta["parts"]["image"]),
             size,
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -19,6 +19,7 @@ FLOORS = [
     {"release"},
     {"kernel"},
     {"kconfig"},
+    {"hardware"},
     {"verdict"},
     {"kbuild"},
     {"compile"},

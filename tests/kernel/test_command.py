@@ -42,6 +42,7 @@ def test_an_empty_cache(command: Command, cache: Path) -> None:
         "schema": 1,
         "default": None,
         "kernels": [],
+        "trees": [],
         "compilers": [],
     }
     out, err = command("show", status=3)

@@ -26,7 +26,10 @@ def _trace(context: click.Context, parameter: click.Parameter, value: bool) -> N
 def kernel_option(function: F) -> F:
     """`--kernel NAME`."""
     return click.option(
-        "--kernel", "kernel_name", metavar="NAME", help="The kernel: host, debian:6.1, a directory, an image."
+        "--kernel",
+        "kernel_name",
+        metavar="NAME",
+        help="The kernel: host, debian:6.1, own:NAME, a directory, an image.",
     )(function)
 
 

@@ -14,7 +14,7 @@ from lkm.kernel.layout import Found, describe, find_own_build
 from lkm.kernel.own import PREFIX, OwnKernel, find_own, list_own, remove_own
 from lkm.kernel.store import Stored, list_stored, remove_directory
 from lkm.kernel.toolchain import find_toolchain, list_toolchains
-from lkm.kernel.value import Kernel
+from lkm.kernel.value import Kernel, Origin
 
 
 def list_kernels() -> list[Kernel]:
@@ -53,7 +53,7 @@ def _why_not(kernel: Kernel, wanted: Wanted | None) -> str:
     if kernel.can_build:
         return ""
     if kernel.build is None:
-        return "it has no headers (build directory)"
+        return "it is not built yet" if kernel.origin is Origin.OWN else "it has no headers (build directory)"
     if wanted is None:
         return "its configuration names no compiler"
     lacking = missing_tools(wanted)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Own kernels and source trees as `lkm kernel list`, `show` and `remove` tell of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lkm.compile.state import OwnState, State, find_users, read_state
+from lkm.errors import UsageError
+from lkm.guest.store import find_templates
+from lkm.kernel.own import OwnKernel, list_own
+from lkm.kernel.size import measure, measure_build
+from lkm.release.get import list_trees
+from lkm.release.record import Record, record_path
+from lkm.show.age import format_age
+
+# Above this many bytes of own kernels and sources together, what may go is named.
+MUCH = 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRow:
+    """An own kernel with its size on disk (bytes) and when a guest of it was last started (None: never)."""
+
+    state: OwnState
+    size: int
+    used: float | None
+
+    @property
+    def last(self) -> float:
+        """When it was last of use: seconds since the epoch."""
+        return max(self.used or 0.0, self.state.built or 0.0)
+
+    @property
+    def text(self) -> str:
+        """What there is to say of it: how far it is, or how old."""
+        now = time.time()
+        if self.state.state not in (State.BUILT, State.CHANGED):
+            return self.state.why or self.state.state.value
+        built = f"built {format_age(self.state.built or now, now)}"
+        used = f"used {format_age(self.used, now)}" if self.used else "never booted"
+        return "; ".join(filter(None, (f"{built}, {used}", self.state.why)))
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """Kernel sources in the cache; `size` in bytes, of the compressed file they came from too."""
+
+    place: Path
+    record: Record
+    size: int
+    users: tuple[OwnKernel, ...]
+
+    @property
+    def text(self) -> str:
+        """Where it came from, and who needs it."""
+        users = ", ".join(own.full_name for own in self.users)
+        signed = f"signed by {self.record.signer}" if self.record.signer else self.record.origin
+        return f"{signed}{f'; {users}' if users else '; no own kernel needs it'}"
+
+
+def read_own_row(own: OwnKernel) -> OwnRow:
+    """All that is told of an own kernel."""
+    state = read_state(own)
+    used = max((template.used for template in find_templates(state.kernel)), default=0.0)
+    return OwnRow(state, measure_build(own.build) if own.is_there else 0, used or None)
+
+
+def list_own_rows() -> list[OwnRow]:
+    """The own kernels by name."""
+    return [read_own_row(own) for own in list_own()]
+
+
+def list_tree_rows() -> list[TreeRow]:
+    """The sources in the cache by name."""
+    return [_tree_row(place, record) for place, record in list_trees()]
+
+
+def _tree_row(place: Path, record: Record) -> TreeRow:
+    file = _file_of(record)
+    size = measure(place, [place, record_path(place)]) + (file.stat().st_size if file else 0)
+    return TreeRow(place, record, size, tuple(find_users(place)))
+
+
+def _file_of(record: Record) -> Path | None:
+    """The compressed file in the cache that a tree was unpacked from."""
+    from lkm.release.get import sources_dir
+
+    file = Path(record.file) if record.file else None
+    return file if file is not None and file.parent == sources_dir() and file.is_file() else None
+
+
+def find_tree_row(name: str) -> TreeRow | None:
+    """The sources in the cache of that name (`linux-6.12.9`); None where there are none."""
+    found = next(((place, record) for place, record in list_trees() if place.name == name), None)
+    return _tree_row(*found) if found is not None else None
+
+
+def find_much(owns: Sequence[OwnRow], trees: Sequence[TreeRow]) -> tuple[int, str]:
+    """Bytes that own kernels and sources take, and the name of what may go first; "" where they are few."""
+    total = sum(row.size for row in owns if not row.state.own.linked) + sum(row.size for row in trees)
+    if total < MUCH:
+        return total, ""
+    idle = [row.place.name for row in sorted(trees, key=lambda row: -row.size) if not row.users]
+    oldest = [row.state.own.full_name for row in sorted(owns, key=lambda row: row.last) if row.size]
+    return total, next(iter([*idle, *oldest]), "")
+
+
+def remove_sources(row: TreeRow, *, force: bool) -> int:
+    """Removes sources with the file they were unpacked from; the bytes freed.
+
+    Raises `UsageError` where an own kernel needs them, unless `force`.
+    """
+    from lkm.release.get import remove_tree
+
+    if row.users and not force:
+        first = row.users[0].full_name
+        raise UsageError(
+            f"{row.place.name} is what {', '.join(own.full_name for own in row.users)} was built from: "
+            "without it no module can be built against it",
+            hint=f"lkm kernel remove {first} first; or --force, and get it again when it is needed",
+        )
+    file = _file_of(row.record)
+    remove_tree(row.place)
+    if file is not None:
+        for path in (file, file.with_name(f"linux-{row.record.version}.tar.sign")):
+            path.unlink(missing_ok=True)
+    return row.size
+
+
+def own_json(row: OwnRow) -> dict[str, Any]:
+    """What `--json` says of an own kernel beyond what it says of all."""
+    state, record = row.state, row.state.record
+    return {
+        "state": state.state,
+        "why": state.why,
+        "directory": state.own.build,
+        "linked": state.own.linked,
+        "on_disk": row.size,
+        "built": state.built,
+        "used": row.used,
+        "sources": state.tree,
+        "version": record.version if record else "",
+        "record": record,
+    }
+
+
+def tree_json(row: TreeRow) -> dict[str, Any]:
+    """What `--json` says of sources."""
+    return {
+        "name": row.place.name,
+        "path": row.place,
+        "size": row.size,
+        "needed_by": [own.full_name for own in row.users],
+        **{
+            name: getattr(row.record, name) for name in ("version", "origin", "source", "verified", "message")
+        },
+        **{name: getattr(row.record, name) for name in ("signer", "signed", "got")},
+    }

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""What `lkm kernel`'s verbs say of a kernel alike: in words, and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lkm.cli import common
+from lkm.kernel import Kernel
+
+SCHEMA = 1
+
+
+def to_json(kernel: Kernel) -> dict[str, Any]:
+    """A kernel as `--json` shows it: its fields, and what it can be used for."""
+    return {**common.to_plain(kernel), "can_build": kernel.can_build, "can_boot": kernel.can_boot}
+
+
+def use_words(kernel: Kernel) -> str:
+    """What it is good for."""
+    if kernel.can_build:
+        return "can build" if kernel.can_boot else "builds only"
+    if kernel.build is not None:
+        return "no compiler"
+    return "boots only" if kernel.can_boot else "nothing"
+
+
+def compiler_words(kernel: Kernel) -> str:
+    """Its compiler, and where that is."""
+    if kernel.toolchain is None:
+        return ""
+    return f"{kernel.toolchain.compiler} ({'fetched' if kernel.toolchain.root else 'this machine'})"
+
+
+def size_words(size: int) -> str:
+    """Bytes as disks are sold."""
+    return f"{size / 1e9:.1f} GB" if size >= 999_500_000 else f"{size / 1e6:.0f} MB"

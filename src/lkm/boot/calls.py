@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from math import gcd
 
 from lkm.boot.points import Entry
+from lkm.boot.stages import CONSOLE
 from lkm.boot.value import Freed, Initcall
 from lkm.klog import Record
 
@@ -20,8 +22,7 @@ _RETURNED = re.compile(
     r"initcall (?:([^\s+]+)\+0x0/0x[0-9a-f]+|0x([0-9a-f]+)|([0-9a-f]{16})) returned (-?\d+) after \d+ usecs"
 )
 _FREEING = re.compile(r"Freeing (.{1,80}?) memory: (\d{1,12})K\b")
-_CONSOLE = "console"  # console_initcall(), called by console_init() before there are processes
-_NOBODY = "0"
+_NOBODY = "0"  # the process that calls console_initcall() functions, before there are others
 
 
 def parse_initcalls(
@@ -41,8 +42,10 @@ def parse_initcalls(
         if match := _CALLING.match(record.text):
             key = match[1] or (match[2] or match[3]).lstrip("0")
             is_console = match[4] == _NOBODY
-            entry = None if is_console else table.find(match[1] or "", int(match[2] or match[3] or "0", 16))
-            level = entry.level if entry is not None else _CONSOLE if is_console else ""
+            address = int(match[2] or match[3] or "0", 16)
+            is_listed = not is_console or table.has_console
+            entry = table.find(match[1] or "", address) if is_listed else None
+            level = entry.level if entry is not None else CONSOLE if is_console else ""
             name = match[1] or (entry.name if entry is not None else f"0x{key}")
             waiting[key] = len(found)
             module, line = (entry.module, entry.line) if entry is not None else ("", 0)
@@ -63,6 +66,7 @@ class _Table:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
+        self.has_console = any(entry.level == CONSOLE for entry in entries)
         self._next = 0
 
     def find(self, name: str, address: int) -> Entry | None:
@@ -90,6 +94,15 @@ def parse_freed(records: Iterable[Record]) -> list[Freed]:
         if match := _FREEING.match(record.text):
             found.append(Freed(match[1], int(match[2]) << 10, record.seconds))
     return found
+
+
+def clock_step(initcalls: Iterable[Initcall]) -> float:
+    """Seconds by which the kernel's clock moved while they were called: a tick, or next to nothing.
+
+    Without a usable time stamp counter sched_clock() counts ticks (arch/x86/kernel/tsc.c,
+    native_sched_clock).
+    """
+    return gcd(*(round(one.start * 1e6) for one in initcalls)) / 1e6
 
 
 def last_unreturned(initcalls: Sequence[Initcall]) -> Initcall | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lkm.boot.calls import last_unreturned, parse_freed, parse_initcalls
+from lkm.boot.calls import clock_step, last_unreturned, parse_freed, parse_initcalls
 from lkm.boot.clock import JOINTS, Clock, join_clocks
 from lkm.boot.origin import add_origins
 from lkm.boot.points import Entry, Points, find_points
@@ -34,6 +34,7 @@ _BIOS = re.compile(r"^SeaBIOS \(version ([^)\s]{1,60})\)", re.MULTILINE)
 _UNPACKING = re.compile(r"(?:Unpacking initramfs|Trying to unpack rootfs image as initramfs)\.\.\.")
 # A kernel that did not come up is asked again, with all it says on the console.
 _TALK = "initcall_debug ignore_loglevel earlyprintk=serial,ttyS0,115200"
+_TICK = 0.001  # seconds; a kernel's ticks are 1 to 10 ms
 _AGAIN = 10.0  # seconds that it has at least
 
 
@@ -207,6 +208,11 @@ def _with_calls(boot: Boot, seen: Watched, points: Points, kernel: Kernel) -> Bo
     unknown = list(boot.unknown)
     if seen.ending is not None:
         unknown.append("with initcall_debug it did not come up: which functions it calls is not known")
+    elif clock_step(calls) >= _TICK:
+        unknown.append(
+            f"how long a quick initcall takes: this kernel's clock moves in steps of "
+            f"{clock_step(calls) * 1000:.0f} ms as it comes up (no usable time stamp counter)"
+        )
     elif calls and rate is None:
         unknown.append("how fast the kernel's clock runs: the initcalls' times are by that clock")
     elif not calls:

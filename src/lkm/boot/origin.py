@@ -46,7 +46,8 @@ def read_objects(archive: Path) -> list[str]:
         data = stream.read(_LIMIT)
         if data.startswith(_THIN) and (at := data.find(b"//")) >= 0:
             head = data[at : at + 60]
-            size = int(head[48:58]) if head[48:58].strip().isdigit() else 0
+            is_member = head[58:] == b"`\n" and head[48:58].strip().isdigit()
+            size = int(head[48:58]) if is_member else 0
             names = data[at + 60 : at + 60 + size].decode("utf-8", "replace").split("/\n")
             return [name for name in names if name]
     return []

@@ -13,13 +13,13 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lkm.boot.stages import INITRAMFS, INITRAMFS_END, LEVELS, STAGES
+from lkm.boot.stages import CONSOLE, INITRAMFS, INITRAMFS_END, LEVELS, STAGES
 from lkm.elf import parse_elf
 from lkm.guest.agent import fingerprint
 from lkm.guest.identity import file_identity
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel
     from lkm.kernel.kallsyms import MapSymbol
 
-_FORMAT = 2
+_FORMAT = 3
 _KEPT = 16  # files in the cache
 _ENTRY = re.compile(r"__initcall__kmod_(.+)__\d+_(\d+)_")
 _AROUND = ("__init_begin", "__init_end", "_sinittext", "_einittext")
@@ -119,7 +119,7 @@ def read_entries(symbols: Iterable[MapSymbol], vmlinux: bytes) -> list[Entry]:
     functions: dict[int, str] = {}
     names: dict[int, str] = {}
     for symbol in symbols:
-        if symbol.name.startswith("__initcall"):
+        if symbol.name.startswith(("__initcall", "__con_initcall")):
             if symbol.name.endswith(("_start", "_end")) and "kmod" not in symbol.name:
                 starts[symbol.name] = symbol.address
             else:
@@ -127,13 +127,16 @@ def read_entries(symbols: Iterable[MapSymbol], vmlinux: bytes) -> list[Entry]:
         elif symbol.type in "tTwW":
             functions.setdefault(symbol.address, symbol.name)
     marks = [f"__initcall{level}_start" if level else "__initcall_start" for level in LEVELS]
-    places = [starts.get(mark) for mark in [*marks, "__initcall_end"]]
+    places = [starts.get(mark, 0) for mark in [*marks, "__initcall_end"]]
     found: list[Entry] = []
-    if None in places:
+    if not all(places):
         return found
+    ranges = [*zip(LEVELS.values(), places, places[1:], strict=False)]
+    if "__con_initcall_start" in starts and "__con_initcall_end" in starts:
+        ranges.insert(0, (CONSOLE, starts["__con_initcall_start"], starts["__con_initcall_end"]))
     read = _reader(vmlinux)
-    for level, start, end in zip(LEVELS.values(), places, places[1:], strict=False):
-        for at in range(start or 0, min(end or 0, (start or 0) + 4 * _MOST), 4):
+    for level, start, end in ranges:
+        for at in range(start, min(end, start + 4 * _MOST), 4):
             data = read(at)
             if len(data) < 4:
                 return []
@@ -146,7 +149,7 @@ def read_entries(symbols: Iterable[MapSymbol], vmlinux: bytes) -> list[Entry]:
     return found
 
 
-def _reader(vmlinux: bytes):  # type: ignore[no-untyped-def]
+def _reader(vmlinux: bytes) -> Callable[[int], bytes]:
     elf = parse_elf(vmlinux, name="vmlinux")
     section = elf.find_section(".init.data")
     data = elf.read_section(section) if section is not None else b""

@@ -36,6 +36,8 @@ LEVELS = {
     "7": "late",
 }
 
+CONSOLE = "console"  # console_initcall(), called by console_init() before the others
+
 # Places of the boot protocol, by their names in the kernel's sources; all x86_64.
 PLACES = {
     "@setup": "_start (arch/x86/boot/header.S)",

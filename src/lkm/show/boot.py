@@ -163,7 +163,7 @@ def clock_notes(boot: Boot) -> list[str]:
                 f"The kernel's own clock (dmesg) begins {boot.clock:.2f} s after power-on: add that to a "
                 "time in its log."
             )
-    if boot.debug_total:
+    if boot.debug_total and boot.total:
         more = boot.debug_total / boot.total - 1
         notes.append(
             "The functions are those of a second boot, with initcall_debug: "
@@ -234,9 +234,10 @@ def format_comparison(comparison: Comparison, *, width: int = 80, color: bool = 
     yield paint(f"B {after.kernel}: {format_duration(total.after or 0)}", "1")
     if total.ratio is not None:
         yield f"B takes {total.ratio:.2f} times as long as A{_doubt(comparison)}"
-    yield (
+    yield from textwrap.wrap(
         f"medians of {comparison.boots} boots each, in turn, all with initcall_debug; totals vary by up to "
-        f"{comparison.noise:.0%}"
+        f"{comparison.noise:.0%}",
+        width,
     )
     yield ""
     titles = {phase.name: phase.title for boot in (before, after) for phase in boot.phases}

@@ -8,6 +8,7 @@ import click
 from lkm.cli import (
     common,
     kernel_boot,
+    kernel_build,
     kernel_configure,
     kernel_get,
     kernel_install,
@@ -38,6 +39,7 @@ group.add_command(kernel_boot.command)
 group.add_command(kernel_get.command)
 group.add_command(kernel_verify.command)
 group.add_command(kernel_configure.command)
+group.add_command(kernel_build.command)
 group.add_command(kernel_why.why_command)
 group.add_command(kernel_why.diff_command)
 group.add_command(kernel_install.install_command)

@@ -45,7 +45,7 @@ def find_tree(tree_name: str | None, output: Path, words: Mapping[str, str] | No
     if arch and arch != find_arch():
         words.setdefault("ARCH", arch)
     if tree_name is not None:
-        return read_tree(_named(tree_name), words)
+        return read_tree(find_named(tree_name), words)
     source = find_source(output)
     if source is None and is_tree(Path.cwd()):
         source = Path.cwd()
@@ -57,7 +57,8 @@ def find_tree(tree_name: str | None, output: Path, words: Mapping[str, str] | No
     return read_tree(source, words)
 
 
-def _named(name: str) -> Path:
+def find_named(name: str) -> Path:
+    """The tree that `name` is: a directory, or a version of the sources in the cache; `UsageError` else."""
     path = Path(name).expanduser()
     if path.is_dir():
         return path

@@ -88,6 +88,15 @@ def build_kernel(
         return _make(run, progress or Silent(), on_line=on_line, timeout=timeout)
 
 
+def plan_command(request: Request) -> str:
+    """The command line of make that `build_kernel` would run, as a person would type it."""
+    config = request.build / ".config"
+    values = read_config(config) if config.is_file() else {}
+    words = merge_words(reproducible_words(request.tree, request.build, values), request.words)
+    jobs = choose_jobs(values, asked=request.jobs)
+    return shlex.join(make_argv(request.tree, request.build, words, f"-j{jobs.count}", *request.targets))
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """A build that is going on: what was asked, what make is given; `kind` of builds it is like."""

@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: MIT
+"""`lkm kernel build`: from a release, sources or a build directory to a kernel."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lkm.cli import common
+from lkm.errors import LkmError, UsageError
+
+if TYPE_CHECKING:
+    from lkm.compile.place import Words
+    from lkm.compile.value import KernelBuilt, Request
+    from lkm.kconfig.tree import Tree
+
+SCHEMA = 1
+_DIRECTORY = click.Path(path_type=Path, file_okay=False)
+_EVERY = 30.0  # seconds between two lines where there is no terminal
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say besides the words."""
+
+    output: Path | None
+    directory: Path | None
+    name: str | None
+    presets: tuple[str, ...]
+    jobs: int | None
+    no_ccache: bool
+    dry_run: bool
+
+
+@click.command("build", short_help="Build a kernel.")
+@click.argument("words", nargs=-1, metavar="[WHAT] [TARGET]... [VAR=VALUE]...")
+@click.option("-O", "output", type=_DIRECTORY, metavar="DIR", help="The build directory, as O= of make.")
+@click.option("-C", "directory", type=_DIRECTORY, metavar="DIR", help="The sources, as -C of make.")
+@click.option("--name", metavar="NAME", help="Its name (default: release and preset).")
+@click.option(
+    "--preset", "presets", multiple=True, metavar="NAME", help="Configure: guest, debug, class, tiny."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Jobs (default: what fits).")
+@click.option("--no-ccache", is_flag=True, help="Compile all of it, though ccache is here.")
+@click.option(
+    "--from-record",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="Do the build of FILE (.lkm-build.json) again.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show the commands.")
+@common.json_option
+@click.option("-v", "--verbose", is_flag=True, help="Show each command as it is run, and what make says.")
+def command(
+    *,
+    words: tuple[str, ...],
+    from_record: Path | None,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
+) -> int:
+    """Build a kernel in a directory of its own, by its own make; what is finished is not built again.
+
+    WHAT is a build directory with a .config, sources, an own kernel's name, or a release as of lkm kernel
+    get: then it is got, verified and configured first. TARGET is one of make's: modules, bzImage,
+    drivers/net/, fs/ext2/ext2.ko, bindeb-pkg; without one all of it is built.
+
+    \b
+      lkm kernel build 6.12 --preset guest
+      lkm kernel build -O build
+      lkm kernel build build modules -j4
+      lkm kernel build linux-6.12 -O build ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-
+      lkm kernel build build LLVM=1 W=1
+    """
+    from lkm import process
+    from lkm.compile.place import parse_words
+
+    if verbose:
+        process.set_trace(lambda line: click.secho(f"+ {line}", dim=True, err=True))
+    asked = _Asked(**options)
+    parsed = parse_words(words)
+    if asked.output is not None and parsed.output is not None:
+        raise UsageError("-O and O= say the same thing", hint=f"-O {parsed.output}")
+    with _BuildBar(verbose=verbose) as bar:
+        if from_record is not None:
+            return _build_again(from_record, parsed, asked, bar, as_json=as_json)
+        request = _find_request(parsed, asked, bar)
+        if request is None:
+            return 0
+        built = _run(request, asked, bar)
+    return _tell(built, request.name, as_json=as_json)
+
+
+def _run(request: Request, asked: _Asked, bar: _BuildBar) -> KernelBuilt:
+    from lkm.compile.build import build_kernel
+    from lkm.kernel.own import register_own
+
+    if request.name:
+        register_own(request.name, request.build)
+    request = replace(request, jobs=asked.jobs, ccache=not asked.no_ccache)
+    return build_kernel(request, progress=bar, on_line=bar.line)
+
+
+def _find_request(parsed: Words, asked: _Asked, bar: _BuildBar) -> Request | None:
+    """Sources and a configured build directory, made where they are not there; None for --dry-run."""
+    from lkm.compile.place import choose_name, is_release_name
+    from lkm.compile.value import Request
+    from lkm.kconfig.tree import is_tree
+    from lkm.kernel.own import find_own
+
+    what = parsed.what
+    build = asked.output or parsed.output
+    build = build.expanduser().absolute() if build is not None else None
+    source: Path | None = asked.directory
+    own = find_own(what) if what is not None and not Path(what).is_dir() else None
+    if what is not None and own is not None:
+        build = _one(build, own.build, what)
+    elif what is not None and Path(what).expanduser().is_dir():
+        place = Path(what).expanduser().absolute()
+        if is_tree(place) and not (place / "include/config").is_dir():
+            source = place
+        else:
+            build = _one(build, place, what)
+    elif what is not None and is_release_name(what):
+        if asked.dry_run:
+            _tell_steps(what, build, parsed, asked)
+            return None
+        source = _get(what, bar)
+    elif build is None and source is None:
+        source, build = _here(parsed.targets)
+    tree = _read_tree(source, build, parsed)
+    if build is None:
+        build = _default_build(tree, asked)
+    name = asked.name or choose_name(build, tree.version, asked.presets)
+    request = Request(
+        tree, build, parsed.targets, parsed.words, name=name if _is_whole(parsed.targets) else ""
+    )
+    if asked.dry_run:
+        _tell_steps("", build, parsed, asked, request=request)
+        return None
+    _configure(tree, build, asked, bar)
+    return request
+
+
+def _one(given: Path | None, found: Path, what: str) -> Path:
+    if given is not None and given.resolve() != found.resolve():
+        raise UsageError(
+            f"{what} is a build directory of its own, and -O names another", hint=f"lkm kernel build {what}"
+        )
+    return found
+
+
+def _here(targets: tuple[str, ...]) -> tuple[Path | None, Path | None]:
+    """Without a word: the build directory here, or the sources here."""
+    from lkm.kconfig.tree import find_source, is_tree
+
+    here = Path.cwd()
+    if is_tree(here):
+        return here, None
+    if (here / ".config").is_file() or find_source(here) is not None:
+        return None, here
+    if targets:
+        raise UsageError(
+            f"'{targets[0]}' is no build directory, no kernel's sources, no own kernel and no release; "
+            f"as a target of make it needs a build directory, and {here} is none",
+            hint="lkm kernel build -O DIR " + targets[0],
+        )
+    raise UsageError(
+        f"{here} is neither a build directory of a kernel nor its sources",
+        hint="lkm kernel build 6.12 --preset guest, or -O DIR",
+    )
+
+
+def _read_tree(source: Path | None, build: Path | None, parsed: Words) -> Tree:
+    from lkm.cli.kernel_tree import find_tree
+    from lkm.compile.record import read_build_record
+
+    words = dict(parsed.tree_words)
+    record = read_build_record(build) if build is not None else None
+    if record is not None and not words:
+        # What it was built with: another compiler would make all of it again.
+        from lkm.kconfig.tree import MAKE_WORDS
+
+        words = {name: value for name, value in record.variables.items() if name in MAKE_WORDS}
+    return find_tree(str(source) if source is not None else None, build or Path.cwd(), words)
+
+
+def _default_build(tree: Tree, asked: _Asked) -> Path:
+    """A build directory in the cache, by name."""
+    from lkm.kernel.own import check_name, find_own, own_dir
+
+    if asked.name is None and not asked.presets:
+        raise UsageError(
+            "where is it to be built, and as what?",
+            hint=f"lkm kernel build {tree.path} --preset guest, or -O DIR",
+        )
+    name = asked.name or f"{tree.version}-{asked.presets[-1]}"
+    check_name(name)
+    own = find_own(name)
+    return own.build if own is not None else own_dir() / name
+
+
+def _is_whole(targets: tuple[str, ...]) -> bool:
+    return not any("/" in target or "." in target for target in targets)
+
+
+def _get(what: str, bar: _BuildBar) -> Path:
+    """The sources of a release: those that are here, else got and verified."""
+    from lkm.cli.kernel_get import find_place
+    from lkm.cli.kernel_tree import find_named
+    from lkm.release.names import Kind
+
+    if what.startswith("debian:"):
+        from lkm.config import read_config
+        from lkm.kernel.debian import Debian
+        from lkm.kernel.debian_source import get_debian_source
+
+        got = get_debian_source(Debian(read_config()), what.partition(":")[2], dest=None, progress=bar)
+        assert got.tree is not None
+        return got.tree
+    from lkm.release import find_version, get_git, get_release, parse_wanted
+    from lkm.release.mirror import GIT
+
+    wanted = parse_wanted(what)
+    if wanted.kind in (Kind.EXACT, Kind.SERIES):
+        try:
+            return find_named(wanted.text)
+        except UsageError:
+            pass  # not here yet
+    if wanted.kind is Kind.GIT:
+        got = get_git(wanted.text, url=GIT, progress=bar)
+    else:
+        mirror = find_place(None)
+        got = get_release(find_version(wanted, mirror, progress=bar), mirror, progress=bar)
+    assert got.tree is not None
+    common.note(f"good: {got.record.message}", fg="green")
+    return got.tree
+
+
+def _configure(tree: Tree, build: Path, asked: _Asked, bar: _BuildBar) -> None:
+    """Makes the configuration where there is none; one that is there must be what was asked for."""
+    from lkm.compile.place import find_unmet
+    from lkm.kconfig.configuration import Request, configure
+    from lkm.kconfig.presets import read_preset
+
+    if (build / ".config").is_file():
+        unmet = find_unmet(build, asked.presets)
+        if unmet:
+            preset = " ".join(f"--preset {name}" for name in asked.presets)
+            raise UsageError(
+                f"{build} is configured otherwise than preset {', '.join(asked.presets)}: "
+                f"{', '.join(unmet[:4])}{' …' if len(unmet) > 4 else ''}",
+                hint=f"lkm kernel configure -O {build} {preset}; or leave --preset out",
+            )
+        return
+    if not asked.presets:
+        raise UsageError(
+            f"{build}: no .config there, and no --preset to make one",
+            hint=f"--preset guest; or lkm kernel configure -O {build} --tree {tree.path} defconfig",
+        )
+    bar.update("configuring")
+    settings = [setting for name in asked.presets for setting in read_preset(name).settings]
+    made = configure(tree, build, Request(target=read_preset(asked.presets[0]).base, settings=settings))
+    common.note(f"configured: {made.path}, {made.options} options on", dim=True)
+    for refusal in made.refusals:
+        common.note(f"not {refusal.setting}: {refusal.reason}", fg="yellow")
+
+
+def _tell_steps(
+    what: str, build: Path | None, parsed: Words, asked: _Asked, *, request: Request | None = None
+) -> None:
+    """The commands, where only they are asked for."""
+    from lkm.compile.build import plan_command
+
+    place = str(build) if build is not None else "BUILD"
+    tree = what or str(request.tree.path if request is not None else "TREE")
+    if what:
+        click.echo(f"lkm kernel get {what}")
+    if asked.presets and (build is None or not (build / ".config").is_file()):
+        presets = " ".join(f"--preset {name}" for name in asked.presets)
+        click.echo(f"lkm kernel configure -O {place} --tree {tree} {presets}")
+    if request is not None:
+        click.echo(plan_command(replace(request, jobs=asked.jobs)))
+    else:
+        words = " ".join([*(f"{name}={value}" for name, value in parsed.words.items()), *parsed.targets])
+        click.echo(f"lkm kernel build -O {place} {words}".rstrip())
+
+
+def _build_again(path: Path, parsed: Words, asked: _Asked, bar: _BuildBar, *, as_json: bool) -> int:
+    """A recorded build, done again elsewhere, and whether the same came of it."""
+    from lkm.compile.again import find_differences, prepare_again, read_recipe
+    from lkm.compile.place import choose_name
+    from lkm.compile.record import record_path
+    from lkm.kernel.own import own_dir
+
+    if parsed.what is not None or parsed.targets or parsed.words or asked.presets:
+        raise UsageError("--from-record says all that is to be done", hint="--from-record FILE [-O DIR]")
+    record = read_recipe(path)
+    build = asked.output or parsed.output or own_dir() / (asked.name or f"{record.name}-again")
+    build = build.expanduser().absolute()
+    if (build / ".config").is_file() and build.resolve() == Path(record.build).resolve():
+        raise UsageError(f"{build} is where it was built; -O another directory", hint="-O /tmp/again")
+    if asked.dry_run:
+        click.echo(f"lkm kernel get {record.version}")
+        words = " ".join(f"{name}={value!r}" for name, value in record.variables.items())
+        click.echo(f"lkm kernel configure -O {build} --from {record_path(path) if path.is_dir() else path}")
+        click.echo(f"make -C {record.tree} O={build} {words} {' '.join(record.targets)}".rstrip())
+        return 0
+    bar.update("configuring")
+    request = prepare_again(record, build)
+    request = replace(request, name=asked.name or choose_name(build, record.version, ()))
+    built = _run(request, asked, bar)
+    bar.close()
+    status = _tell(built, request.name, as_json=as_json)
+    differences = find_differences(record, built) if built.ok else []
+    for difference in differences:
+        common.note(f"not as recorded: {difference}", fg="yellow")
+    if built.ok and not differences:
+        common.note(
+            f"the same bytes as recorded: {', '.join(record.sha256) or 'nothing to compare'}", fg="green"
+        )
+    return status or int(bool(differences))
+
+
+class _BuildBar(common.Bar):
+    """The bar of a build; where there is no terminal a line now and then, with -v what make says."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__()
+        self._verbose = verbose
+        self._last = 0.0
+        self._said = ""
+
+    def __enter__(self) -> _BuildBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def line(self, text: str) -> None:
+        """A line of make's."""
+        if self._verbose:
+            click.echo(text, err=True)
+
+    def update(
+        self, what: str, done: int = 0, total: int | None = None, *, left: float | None = None
+    ) -> None:
+        if self._verbose:
+            return
+        if sys.stderr.isatty():
+            super().update(what, done, total, left=left)
+            return
+        from lkm.show.compile import format_line
+
+        now = time.monotonic()
+        if what != self._said or now - self._last > _EVERY:
+            common.note(format_line(what, done, total, left))
+            self._said, self._last = what, now
+
+
+def _tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
+    """What came of it: diagnostics on standard error, the result on standard output."""
+    from lkm.show.compile import format_built
+    from lkm.show.diagnostics import count_line, format_diagnostics
+
+    header, header_rows = _read_header(built)
+    if as_json:
+        common.emit_json(_to_json(built, name, header))
+        return 0 if built.ok else 1
+    shown = built.diagnostics[:40]
+    click.echo(
+        format_diagnostics(shown, color=sys.stderr.isatty(), base=built.log.parent), err=True, nl=False
+    )
+    if len(shown) < len(built.diagnostics):
+        common.note(f"and {len(built.diagnostics) - len(shown)} more: {built.log}", dim=True)
+    if not built.ok:
+        common.note(f"not built: {count_line(built.diagnostics)}; log: {built.log}", fg="red")
+        common.hint(f"the same by hand: {built.command}")
+        return 1
+    common.echo_lines(format_built(built, f"own:{name}" if name else "", header_rows))
+    if name and any(part.what == "image" for part in built.parts):
+        common.hint(f"lkm run --kernel own:{name}; lkm kernel boot own:{name}")
+    return 0
+
+
+def _read_header(built: KernelBuilt) -> tuple[Any, list[tuple[str, str]]]:
+    """What the image's boot header says, in values and in rows; (None, []) where it has none."""
+    from lkm.compile.result import find_image
+    from lkm.kernel.setup_header import read_setup_header
+    from lkm.show.image import image_json, image_rows
+
+    image = find_image(built.parts)
+    try:
+        header = read_setup_header(image) if image is not None else None
+    except LkmError:
+        header = None
+    return (image_json(header), image_rows(header)) if header is not None else (None, [])
+
+
+def _to_json(built: KernelBuilt, name: str, header: Any) -> dict[str, Any]:
+    record = {key: value for key, value in common.to_plain(built.record).items() if key != "config"}
+    return {
+        "schema": SCHEMA,
+        "ok": built.ok,
+        "name": f"own:{name}" if name else None,
+        "release": built.record.release,
+        "seconds": round(built.seconds, 3),
+        "steps": built.steps,
+        "jobs": built.jobs,
+        "parts": built.parts,
+        "header": header,
+        "modules": {"count": built.modules[0], "size": built.modules[1]},
+        "packages": built.packages,
+        "slowest": built.slowest,
+        "ccache": built.cached,
+        "diagnostics": built.diagnostics,
+        "log": built.log,
+        "command": built.command,
+        "record": record,
+    }

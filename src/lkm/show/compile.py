@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""A kernel's build for a person: how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lkm.show.diagnostics import count_line
+from lkm.show.size import format_size
+
+if TYPE_CHECKING:
+    from lkm.compile.value import KernelBuilt
+    from lkm.show.image import Row
+
+_SHOWN_SLOW = 5
+
+
+def format_seconds(seconds: float) -> str:
+    """`8.1 s`, `3 min 5 s`, `1 h 20 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_left(seconds: float | None) -> str:
+    """`about 3 min left`; "" where it is not known.  Rounded to what an estimate is worth."""
+    if seconds is None:
+        return ""
+    if seconds < 50:
+        return f"about {max(round(seconds / 10) * 10, 10)} s left"
+    if seconds < 5400:
+        return f"about {max(round(seconds / 60), 1)} min left"
+    return f"about {seconds / 3600:.1f} h left"
+
+
+def format_line(what: str, done: int, total: int | None, left: float | None) -> str:
+    """`compiling: 140 of 472 steps, about 3 min left`."""
+    if total is None:
+        return f"{what}: {done} steps" if done else what
+    return ", ".join(part for part in (f"{what}: {done} of {total} steps", format_left(left)) if part)
+
+
+def format_built(built: KernelBuilt, name: str, header: list[Row]) -> Iterator[str]:
+    """What came of a build: its parts with sizes, times, the slowest files, ccache."""
+    record = built.record
+    steps = f"{built.steps} steps" if built.steps else "nothing was to be made again"
+    yield (
+        f"built {record.release or record.version} in {format_seconds(built.seconds)}: {steps}, "
+        f"{built.jobs.count} job{'s' * (built.jobs.count > 1)} ({built.jobs.why})"
+    )
+    base = built.log.parent
+    for part in built.parts:
+        yield f"  {os.path.relpath(part.path, base):26} {format_size(part.size):>10}  {part.what}"
+        if part.what == "image":
+            yield from (f"  {'':26} {'':>10}    {label:16} {text}".rstrip() for label, text in header)
+    if built.modules[0]:
+        count = f"{built.modules[0]} module{'s' * (built.modules[0] > 1)}"
+        yield f"  {count:26} {format_size(built.modules[1]):>10}"
+    for package in built.packages:
+        yield f"  {package}  {format_size(package.stat().st_size)}"
+    if built.slowest and built.steps > _SHOWN_SLOW:
+        slow = ", ".join(f"{step.target} {step.seconds:.1f} s" for step in built.slowest[:_SHOWN_SLOW])
+        yield f"  slowest: {slow}"
+    if built.cached is not None and built.steps:
+        yield f"  ccache: {built.cached.hits} objects taken from it, {built.cached.misses} compiled"
+    if counted := count_line(built.diagnostics):
+        yield f"  {counted}"
+    if record.source is not None:
+        yield f"  sources: {record.source.get('message', '')}"
+    yield f"  on disk: {format_size(record.on_disk)}; log: {built.log}"
+    yield f"  by hand: {built.command}"
+    if name:
+        yield f"kernel {name}"

@@ -55,6 +55,15 @@ def test_what_was_nearly_a_word(
     assert hint in caught.value.hint
 
 
+def test_a_name_of_a_module_is_looked_up_last(tmp_path: Path) -> None:
+    (tmp_path / "hello").mkdir()
+    known = {"hello": Path("/other/hello.ko"), "dummy": Path("/other/dummy.ko")}
+    sources, words = split_words(("hello", "dummy", "numdummies=2"), tmp_path, find=known.get)
+    assert (sources, words) == ([tmp_path / "hello", Path("/other/dummy.ko")], ["numdummies=2"])
+    with pytest.raises(UsageError, match="no such file or directory"):
+        split_words(("helo",), tmp_path, find=known.get)
+
+
 def test_a_parameter_with_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["run", "--day=24"]) == 2
     assert "day=VALUE" in capsys.readouterr().err

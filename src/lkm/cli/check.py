@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,6 +58,7 @@ def command(
     \b
     lkm check hello.ko                                  for the kernel lkm would take
     lkm check build/ --kernel debian:6.1 --kernel debian:6.12
+    lkm check dummy --kernel own:mine                   the kernel's own module of that name
     lkm check --explain visitor.ko --loaded greeter debug=1
     """
     from lkm.kernel import find_kernel
@@ -69,9 +71,20 @@ def command(
         with common.progress() as bar:
             kernel = find_kernel(name, need_build=False, progress=bar)
         situation = Situation(loaded=present, cmdline=cmdline)
-        verdicts += _check(paths, parameters, kernel, situation, explain=explain)
+        files = [path if path.exists() else _find_module(kernel, path) for path in paths]
+        verdicts += _check(files, parameters, kernel, situation, explain=explain)
     _show(verdicts, explain=explain, as_json=as_json)
     return int(not all(one.loads for one in verdicts))
+
+
+def _find_module(kernel: Kernel, word: Path) -> Path:
+    """The kernel's own module of that name."""
+    from lkm.cli.where import find_module_of
+
+    found = find_module_of(kernel, str(word))
+    if found is None:
+        raise UsageError(f"{word}: there is no such file, and no such module in {kernel.name}")
+    return found
 
 
 def _split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
@@ -92,7 +105,7 @@ def _split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
                     hint=f"lkm build {word} prints the path of its .ko; give that",
                 )
             paths += found
-        elif path.exists():
+        elif path.exists() or re.fullmatch(r"[\w-]+", word):
             paths.append(path)
         else:
             raise UsageError(f"{word}: there is no such file or directory")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm.cli import common
-from lkm.cli.words import guest_options, guest_settings, split_words
+from lkm.cli.words import by_name, guest_options, guest_settings, split_words
 from lkm.config import read_config
 from lkm.errors import BadInputError, UsageError
 from lkm.guest.start import Settings, begin_clone
@@ -85,13 +85,14 @@ def command(
       lkm run                              the module source in this directory
       lkm run examples/hello month=May     with a parameter
       lkm run a.ko b.ko b.debug=1          ready modules; b's parameter
+      lkm run dummy --kernel own:mine      the kernel's own module of that name
       lkm run --exec 'cat /proc/modules'   a command while it is loaded
       lkm run --wait 5                     time for its timers before it is unloaded
       lkm run --cycles 100 examples/hello  a hundred times: is memory lost?
       lkm run --gdb examples/hello         step through it with gdb
     """
     start = directory or Path()
-    sources, parameters = split_words(words, start)
+    sources, parameters = split_words(words, start, find=by_name(kernel_name, start))
     guest = guest_settings(
         read_config(start), timeout=timeout, memory=memory, cpus=cpus, cmdline=cmdline, cold=cold
     )

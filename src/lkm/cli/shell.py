@@ -10,7 +10,7 @@ import click
 
 from lkm.cli import common
 from lkm.cli.tell import Teller
-from lkm.cli.words import guest_options, guest_settings, split_words
+from lkm.cli.words import by_name, guest_options, guest_settings, split_words
 from lkm.config import read_config
 from lkm.errors import UsageError
 from lkm.guest import Guest
@@ -44,7 +44,7 @@ def command(
     if not sys.stdin.isatty():
         raise UsageError("lkm shell is for a person at a terminal", hint="lkm run --exec 'COMMAND'")
     start = directory or Path()
-    sources, parameters = split_words(words, start)
+    sources, parameters = split_words(words, start, find=by_name(kernel_name, start))
     if parameters:
         raise UsageError(
             f"'{parameters[0]}': parameters are given in the shell: insmod NAME.ko {parameters[0]}"

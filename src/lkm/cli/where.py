@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ import click
 from lkm.errors import BadInputError, MissingError, UsageError
 
 if TYPE_CHECKING:
+    from lkm.kernel import Kernel
     from lkm.modtree.plan import Planner
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,6 +107,34 @@ def find_module_file(
     if found[0].path is None:
         raise BadInputError(f"{found[0].name} is built into the kernel: it has no module file")
     return found[0].path
+
+
+def find_named_module(word: str, *, kernel: str | None, start: Path) -> Path | None:
+    """The file of the kernel's own module `word`, None where it has none of that name; nothing is fetched.
+
+    Raises `BadInputError` where it is built in, or was not built, and as `find_kernel` does.
+    """
+    from lkm.kernel import find_kernel
+
+    if re.fullmatch(r"[\w-]+", word) is None:
+        return None
+    try:
+        return find_module_of(find_kernel(kernel, start=start, fetch=False, need_build=False), word)
+    except MissingError:
+        return None
+
+
+def find_module_of(kernel: Kernel, word: str) -> Path | None:
+    """As `find_named_module`, of a kernel that was found."""
+    from lkm.modtree.builtin import built_in_modules
+    from lkm.modtree.find import ModuleFiles, fold_name
+
+    if kernel.modules is None:
+        return None
+    path = ModuleFiles(kernel.modules).find(word, walk=False)
+    if path is None and fold_name(word) in built_in_modules(kernel.modules):
+        raise BadInputError(f"{word} is built into {kernel.name}: there is nothing to load")
+    return path
 
 
 def find_planner(

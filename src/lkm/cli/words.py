@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,21 +22,39 @@ def is_assignment(word: str) -> bool:
     return _ASSIGNMENT.match(word) is not None
 
 
-def split_words(words: tuple[str, ...], directory: Path) -> tuple[list[Path], list[str]]:
-    """Module sources and files, and `name=value` words; no source means `directory` itself."""
+def split_words(
+    words: tuple[str, ...], directory: Path, *, find: Callable[[str], Path | None] | None = None
+) -> tuple[list[Path], list[str]]:
+    """Module sources and files, and `name=value` words; no source means `directory` itself.
+
+    `find` gives the file for a word that is none, such as a module's name.
+    """
     parameters = [word for word in words if is_assignment(word)]
     sources = []
     for index, word in enumerate(words):
         if is_assignment(word):
             continue
         path = directory / word
-        if not path.exists():
+        if not path.exists() and find is not None and (found := find(word)) is not None:
+            path = found
+        elif not path.exists():
             raise UsageError(
                 f"{word}: there is no such file or directory",
                 hint=_near(path, words[:index], words[index + 1 :]),
             )
         sources.append(path)
     return sources or [directory], parameters
+
+
+def by_name(kernel: str | None, start: Path) -> Callable[[str], Path | None]:
+    """Finds the kernel's own modules, for `split_words`."""
+
+    def find(word: str) -> Path | None:
+        from lkm.cli.where import find_named_module  # few are asked for by name
+
+        return find_named_module(word, kernel=kernel, start=start)
+
+    return find
 
 
 def _near(path: Path, before: tuple[str, ...], rest: tuple[str, ...]) -> str:

@@ -2,13 +2,15 @@
 """One boot, watched: the host's clock as the processor comes to each place, and what the kernel said.
 
 The machine is stopped at breakpoints in QEMU's gdb stub, which change nothing in the guest's memory.  While
-it stands its clock stands too, so the time it stood is taken out.  Only the next two places are watched at
-a time: QEMU is slowed down by each breakpoint it has.
+it stands its clock stands too, so only the time it ran counts: QEMU's monitor says when it stopped and went
+on (the events STOP and RESUME), however late we hear of it.  Only the next two places are watched at a time:
+QEMU is slowed down by each breakpoint it has.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import struct
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _SETUP, _DECOMPRESSOR = 0x10200, 0x100000  # QEMU's hw/i386/x86.c (x86_load_linux), pc-bios/optionrom
 _AHEAD = 2  # places watched at a time
 _BEFORE_ASIDE = "level rootfs"  # what starts the unpacking of the initramfs
+_ANSWER = 10.0  # seconds the monitor may take
 _LOOK = 0.02  # seconds between looks at the agent's channel, and the end of the last stage's precision
 _FIRMWARE_PORT = 0x402  # where SeaBIOS writes what it does
 _HALTED = b"-- System halted"  # arch/x86/boot/compressed/error.c
@@ -148,8 +151,9 @@ class _Follow:
         if not any(name == _BEFORE_ASIDE for name, _ in places) and aside[0] in self._aside:
             self._queue.insert(0, (aside[0], self._aside.pop(aside[0])))
         self._set: list[tuple[str, int]] = []  # the places watched now
-        self._stood = 0.0
-        self._begin = 0.0
+        self._ran = 0.0  # seconds, up to the last stop
+        self._resumed = 0.0  # when it went on, by QEMU's clock
+        self._events = 0  # of the monitor's, that were looked at
         self.began = False
 
     def run(self, until: float) -> None:
@@ -162,8 +166,8 @@ class _Follow:
         try:
             self._look_ahead(stub)
             self.began = True
-            self._begin = time.monotonic()
             stub.run()
+            self._resumed = self._event("RESUME")
             while self._seen.ready is None:
                 if time.monotonic() >= until:
                     self._seen.ending = Ending(End.HANG)
@@ -176,7 +180,7 @@ class _Follow:
                     self._seen.ending = Ending(End.POWERED_OFF, Detail.HALTED)
                     return
         finally:
-            self._seen.seconds = time.monotonic() - self._begin - self._stood if self.began else 0.0
+            self._seen.seconds = self._ran + time.time() - self._resumed if self._resumed else 0.0
             stub.close()
 
     def _go(self, stub: Stub) -> None:
@@ -186,18 +190,31 @@ class _Follow:
         except OutOfTimeError:
             self._listen(0.0)
             return
-        now = time.monotonic()
+        self._ran += self._event("STOP") - self._resumed
         at = stub.register(RIP)
         # In 16-bit code the register counts from the segment's beginning: it is none of the others then.
         name, address = next((one for one in self._set if one[1] == at), self._set[0])
-        self._seen.marks[name] = now - self._begin - self._stood
+        self._seen.marks[name] = self._ran
         self._reached(stub, name, address)
         self._look_ahead(stub)
         if self._set:
             stub.run()
         else:
             stub.detach()
-        self._stood += time.monotonic() - now
+        self._resumed = self._event("RESUME")
+
+    def _event(self, name: str) -> float:
+        """When the next such event was, which has come or will at once, in seconds since 1970."""
+        until = time.monotonic() + _ANSWER
+        while time.monotonic() < until:
+            for event in self._vm.qmp.events[self._events :]:
+                self._events += 1
+                if event["event"] == name:
+                    stamp = event["timestamp"]
+                    return float(stamp["seconds"]) + float(stamp["microseconds"]) / 1e6
+            select.select([self._vm.qmp], [], [], 0.1)
+            self._vm.qmp.receive()
+        raise OutOfTimeError("QEMU's monitor does not answer")
 
     def _reached(self, stub: Stub, name: str, address: int) -> None:
         """Takes the breakpoint out, and those of places that were passed by."""
@@ -237,5 +254,5 @@ class _Follow:
                 with suppress(ValueError):
                     self._seen.records.append(parse_kmsg(frame.body))
             elif frame.type == Say.READY:
-                self._seen.ready = time.monotonic() - self._begin - self._stood
+                self._seen.ready = self._ran + time.time() - self._resumed
                 return

@@ -49,8 +49,8 @@ def format_boot(boot: Boot, *, width: int = 80, color: bool = False, brief: bool
     def paint(text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[m" if color and text else text
 
-    yield paint(headline(boot), "1")
-    yield f"{boot.release}, {boot.machine}"
+    yield from (paint(line, "1") for line in textwrap.wrap(headline(boot), width))
+    yield from textwrap.wrap(f"{boot.release}, {boot.machine}", width)
     yield ""
     yield paint(f"{'start':>8} {'takes':>8}  phase", "2")
     for phase in in_order(boot.phases):
@@ -148,9 +148,7 @@ def origin(one: Initcall) -> str:
 
 def clock_notes(boot: Boot) -> list[str]:
     """How the times were taken, and what taking them cost."""
-    notes = [
-        "Times count from power-on, by this machine's clock; the machine stands still while one is taken."
-    ]
+    notes = ["Times count from power-on, by this machine's clock; the guest stands still while one is taken."]
     if boot.clock is not None:
         rate = boot.clock_rate or 1.0
         if abs(rate - 1) > _WRONG_RATE:

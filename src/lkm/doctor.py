@@ -49,7 +49,7 @@ class Finding:
 def examine(*, stage: str = "run") -> list[Finding]:
     """Looks at the machine; starts nothing but `bwrap … true`, changes nothing."""
     debugger = [_gdb()] if stage == "run" else []  # the tests need it
-    machine = [_cache(), _memory(), _kvm(), _cage(), _fetching()]
+    machine = [_cache(), _memory(), examine_kvm(), _cage(), _fetching()]
     return [*_programs(stage), *debugger, *machine, _kernel(), _debug_kernel()]
 
 
@@ -98,7 +98,8 @@ def _memory() -> Finding:
     return Finding("memory", state, f"{free / GIB:.1f} GiB available", "guests (256 MiB each at most)")
 
 
-def _kvm() -> Finding:
+def examine_kvm() -> Finding:
+    """Whether guests run with KVM here, as far as it is known without starting one."""
     purpose = "faster guests; without it they are emulated"
     device = Path("/dev/kvm")
     if not device.exists():

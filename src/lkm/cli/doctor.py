@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from pathlib import Path
 
 import click
 
 from lkm import process
 from lkm.cli import common
 from lkm.doctor import Finding, State, examine
-from lkm.errors import MissingError
+from lkm.errors import MissingError, UsageError
 from lkm.guest import remove_templates
 from lkm.guest.gdb.symbols import remove_symbols
 from lkm.kbuild import remove_builds
@@ -27,13 +28,59 @@ _SIGN = {State.GOOD: ("ok", "green"), State.NOTE: ("note", "yellow"), State.MISS
     "--clear", is_flag=True, help="Remove saved guests and builds (kernels stay: lkm kernel remove)."
 )
 @click.option("--tests", is_flag=True, help="Look at what lkm's own test suite needs, too.")
+@click.option("--hardware", is_flag=True, help="Show the machine's hardware, and which driver serves it.")
+@click.option(
+    "--from",
+    "place",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="With --hardware: another machine's, written down there.",
+)
+@click.option("--recorder", is_flag=True, help="Print the script that writes a machine's hardware down.")
+@click.option(
+    "--tree", "tree_name", metavar="DIR|VERSION", help="With --hardware: sources that name options."
+)
+@click.option("--all", "every", is_flag=True, help="With --hardware: every device and flag.")
+@common.kernel_option
 @common.json_option
 @common.verbose_option
-def command(*, fix: bool, clear: bool, tests: bool, as_json: bool) -> int:
+def command(
+    *,
+    fix: bool,
+    clear: bool,
+    tests: bool,
+    hardware: bool,
+    place: Path | None,
+    recorder: bool,
+    tree_name: str | None,
+    every: bool,
+    kernel_name: str | None,
+    as_json: bool,
+) -> int:
     """Say what this machine has and lacks for lkm, why it is needed and the command that mends it.
 
-    Exits 3 where something needed is missing.
+    Exits 3 where something needed is missing. With --hardware: processors, memory, firmware, disks and
+    devices instead, which driver has each, as a module or built in, and under which option.
+
+    \b
+      lkm doctor --hardware --tree 6.12
+      lkm doctor --recorder > record.sh; on the other machine: sh record.sh > machine
+      lkm doctor --hardware --from machine --kernel debian-amd64
     """
+    if hardware or recorder or place or tree_name or every or kernel_name:
+        from lkm.cli.hardware import check_alone, read_recorder, show_hardware
+
+        if recorder:
+            click.echo(read_recorder(), nl=False)
+            return 0
+        if fix or clear or tests:
+            raise UsageError(
+                "--hardware goes without --fix, --clear and --tests", hint="lkm doctor --hardware"
+            )
+        check_alone(hardware, **{"from": place, "tree": tree_name, "all": every, "kernel": kernel_name})
+        return show_hardware(
+            place=place, kernel_name=kernel_name, tree_name=tree_name, every=every, as_json=as_json
+        )
     if clear:
         freed = remove_templates(None) + remove_builds() + remove_symbols()
         common.note(f"freed {freed / 1e6:.0f} MB")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""`lkm doctor --hardware`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lkm.cli import common
+from lkm.errors import LkmError, UsageError
+
+if TYPE_CHECKING:
+    from lkm.hardware.service import Kernel
+    from lkm.kconfig.tree import Tree
+    from lkm.kernel import Kernel as BootKernel
+
+
+def read_recorder() -> str:
+    """The script that writes down another machine's hardware."""
+    return files("lkm.hardware").joinpath("record.sh").read_text(encoding="utf-8")
+
+
+def show_hardware(
+    *,
+    place: Path | None,
+    kernel_name: str | None,
+    tree_name: str | None,
+    every: bool,
+    as_json: bool,
+) -> int:
+    """Reads the machine at `place` (default: this one), asks a kernel and sources, prints; always 0."""
+    from lkm.hardware import open_root, read_machine
+    from lkm.hardware.report import build_report
+    from lkm.show.hardware import hardware_json, hardware_lines, next_command
+
+    root = open_root(place or Path("/"))
+    machine = read_machine(root)
+    kernel, sources = _find_knowledge(machine.release, kernel_name, tree_name)
+    report = build_report(machine, kernel, sources=sources)
+    kvm = _kvm() if root.here else ""
+    if as_json:
+        common.emit_json(hardware_json(report, kvm))
+        return 0
+    common.echo_lines(hardware_lines(report, kvm=kvm, width=common.terminal_width(), every=every))
+    next_step = next_command(report, here=root.here)
+    if next_step:
+        common.hint(f"for the devices without a driver: {next_step}")
+    return 0
+
+
+def _find_knowledge(release: str, kernel_name: str | None, tree_name: str | None) -> tuple[Kernel, str]:
+    """What is known of the kernel that is named, else of the one that runs, else of the default one."""
+    from lkm.hardware.service import Kernel
+    from lkm.kconfig.dotconfig import read_config
+    from lkm.kconfig.index import open_index
+    from lkm.kconfig.makefiles import find_options
+    from lkm.kconfig.tree import find_source, read_tree
+
+    found = _find_kernel(release, kernel_name)
+    values, options, sources = None, None, ""
+    if found is not None and found.config is not None:
+        values = read_config(found.config)
+    if tree_name is not None:
+        from lkm.cli.kernel_tree import find_tree
+
+        tree: Tree | None = find_tree(tree_name, Path.cwd())
+    else:
+        # A build directory knows its sources; a headers package has Kconfig files, and no driver's Makefile.
+        source = find_source(found.build) if found is not None and found.build is not None else None
+        whole = source is not None and (source / "drivers/net/Makefile").is_file()
+        tree = read_tree(source) if source is not None and whole else None
+    if tree is not None:
+        options = find_options(open_index(tree))
+        sources = f"Linux {tree.version}'s Makefiles"
+    if found is None:
+        return Kernel(options=options), sources
+    return Kernel(
+        found.name, release=found.release, modules=found.modules, options=options, values=values
+    ), sources
+
+
+def _find_kernel(release: str, kernel_name: str | None) -> BootKernel | None:
+    from lkm.kernel import find_kernel, list_kernels
+
+    if kernel_name is not None:
+        return find_kernel(kernel_name, need_build=False)
+    here = [kernel for kernel in list_kernels() if kernel.modules is not None]
+    same = next((kernel for kernel in here if kernel.release == release), None)
+    if same is not None:
+        return same
+    try:
+        return find_kernel(fetch=False, need_build=False)
+    except LkmError:
+        return here[0] if here else None
+
+
+def _kvm() -> str:
+    from lkm.doctor import examine_kvm
+
+    return examine_kvm().text
+
+
+def check_alone(hardware: bool, **others: object) -> None:
+    """Raises `UsageError` for an option that --hardware alone takes."""
+    for name, value in others.items():
+        if value and not hardware:
+            raise UsageError(f"--{name} goes with --hardware", hint=f"lkm doctor --hardware --{name} …")

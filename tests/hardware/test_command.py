@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""`lkm doctor --hardware` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lkm.cli import run_command
+from lkm.hardware import Machine
+from lkm.hardware.report import build_report
+from lkm.hardware.service import Kernel
+from lkm.kernel import Kernel as BootKernel
+from lkm.show.hardware import hardware_lines
+
+MACHINE = str(Path(__file__).parent / "machines/q35")
+
+
+Lkm = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def lkm(capsys: pytest.CaptureFixture[str]) -> Lkm:
+    """`lkm doctor ...`: status, what it says, what it says beside."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = run_command(["doctor", *words])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits(width: int, q35: Machine) -> None:
+    lines = list(hardware_lines(build_report(q35, Kernel()), kvm="no", width=width))
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert re.search(r"00:02\.0  Ethernet .* e1000 \(module\)", text)
+    assert re.search(r"vda  16 MiB virtio +virtio_blk < virtio-pci +/mnt \(ext4\)", text)
+    assert re.search(r"firmware +BIOS, virtual machine: QEMU", text)
+    assert re.search(r"00:07\.0 +audio .* none", text)
+    assert "PNP0C0F" not in text and re.search(r"without a driver, .* on ACPI", text)
+    every = "\n".join(hardware_lines(build_report(q35, Kernel()), width=width, every=True))
+    assert "PNP0C0F:00" in every and "la57: 5-level page tables" in every
+
+
+def test_a_machine_from_a_file(lkm: Lkm, kernel: BootKernel) -> None:
+    status, out, err = lkm("--hardware", "--from", MACHINE, "--kernel", kernel.name)
+    assert status == 0 and "e1000 (module)" in out
+    assert "lkm kernel configure -O DIR --for-hardware" in err
+    assert "KVM" not in out  # that would be this machine's
+
+
+def test_this_machine(lkm: Lkm) -> None:
+    status, out, _ = lkm("--hardware")
+    assert status == 0
+    for label in ("CPU", "KVM", "memory", "firmware", "kernel"):
+        assert re.search(rf"^{label} ", out, re.MULTILINE)
+
+
+def test_json(lkm: Lkm, kernel: BootKernel) -> None:
+    _, out, _ = lkm("--hardware", "--from", MACHINE, "--kernel", kernel.name, "--json")
+    said = json.loads(out)
+    assert (said["schema"], said["kvm"], said["running"], said["sources"]) == (1, None, False, None)
+    assert said["kernel"] == kernel.name
+    machine = said["machine"]
+    assert (machine["release"], machine["cpu"]["threads"]) == ("6.1.0-56-amd64", 2)
+    assert {disk["name"] for disk in machine["disks"]} == {"nvme0n1", "sda", "sdb", "vda"}
+    (card,) = (one for one in said["services"] if one["device"]["name"] == "0000:00:02.0")
+    assert card["device"]["driver"] == card["module"] == "e1000"
+    assert (card["device"]["form"], card["device"]["ids"]) == ("module", "8086:100e")
+
+
+def test_the_recorder_is_the_script_itself(lkm: Lkm) -> None:
+    status, out, _ = lkm("--recorder")
+    assert status == 0 and out.startswith("#!/bin/sh\n") and "lkm hardware 1" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (("--from", MACHINE), 2, "--from goes with --hardware"),
+        (("--all",), 2, "--all goes with --hardware"),
+        (("--hardware", "--from", "/nonexistent"), 2, "/nonexistent: No such file"),
+        (("--hardware", "--from", __file__), 1, "not what record.sh writes"),
+        (("--hardware", "--from", "/usr"), 2, "neither sys nor proc in it"),
+        (("--hardware", "--tree", "0.1"), 2, "no sources of that version"),
+        (("--hardware", "--fix"), 2, "--fix"),
+    ],
+)
+def test_wrong_use(lkm: Lkm, words: tuple[str, ...], status: int, message: str) -> None:
+    done = lkm(*words)
+    assert (done[0], message in done[2]) == (status, True), done

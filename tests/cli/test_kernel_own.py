@@ -17,6 +17,9 @@ from image_builder import fake_image
 from lkm.cli import kernel_own, run_command
 from lkm.compile.record import BuildRecord, digest_config, write_build_record
 from lkm.compile.state import LOCK_NAME, State, read_state
+from lkm.errors import BadInputError
+from lkm.guest.identity import find_image
+from lkm.kernel import find_kernel
 from lkm.kernel.own import find_own, own_dir, register_own
 from lkm.kernel.size import measure_build
 from lkm.paths import locked
@@ -222,6 +225,13 @@ def test_where_they_take_much_it_is_said_what_may_go(
     make_build(own_dir() / "mine", sources)
     _, err = command("list")
     assert "own kernels and sources take 0 MB" in err and "hint: lkm kernel remove own:mine" in err
+
+
+def test_one_that_is_not_built_to_its_end_says_how_to_go_on(sources: Path, cache: Path) -> None:
+    build = make_build(own_dir() / "mine", sources, image=False, seconds=None)
+    with pytest.raises(BadInputError, match="own:mine has no image to boot") as caught:
+        find_image(find_kernel("own:mine", need_build=False))
+    assert caught.value.hint == f"lkm kernel build -O {build}"
 
 
 def test_a_size_is_measured_once(sources: Path, cache: Path) -> None:

@@ -37,5 +37,7 @@ def find_image(kernel: Kernel) -> Path:
     """The kernel's image; raises `BadInputError` where it has none."""
     if kernel.image is None or not kernel.image.is_file():
         where = f" ({kernel.image} is not there)" if kernel.image else ""
-        raise BadInputError(f"{kernel.name} has no image to boot{where}", hint="lkm kernel list")
+        own = kernel.origin.value == "own" and kernel.build is not None
+        hint = f"lkm kernel build -O {kernel.build}" if own else "lkm kernel list"
+        raise BadInputError(f"{kernel.name} has no image to boot{where}", hint=hint)
     return kernel.image

@@ -60,9 +60,14 @@ config JOINED
 
 \t  A text
 \t    with config OTHER in it
+\t  source "of all"
+\t  and = $(shell,exit 1) too
 
 config AFTER
-\tdef_bool JOINED
+\tdef_bool JOINED || \\
+\t\t"$(yes)" = "n"
+config LATE
+\tdef_bool AFTER
 """
 
 
@@ -73,13 +78,16 @@ def test_a_small_tree_flat_is_worth_the_same(
     (tmp_path / "small/More").write_text(MORE)
     index, output = small(SMALL)
     flat = index.flat.read_text()
-    assert "$(" not in flat.replace("words: $(shell", "")
-    assert "source" not in flat and "config JOINED" in flat
+    assert "$(" not in flat.replace("words: $(shell", "").replace("and = $(shell", "")
+    assert "source" not in flat.replace('source "of all"', "") and "config JOINED" in flat
     joined = index.find("JOINED")
-    assert joined is not None and joined.help == "A text\n  with config OTHER in it"
+    assert joined is not None and joined.help.startswith("A text\n  with config OTHER in it\nsource")
+    late = index.find("LATE")
+    assert late is not None and late.nodes[0].line == MORE.splitlines().index("config LATE") + 1
     assert joined.nodes[0].file == "More" and joined.nodes[0].line == 1
     values = settle(find_conf(index.tree, output), index.flat, index.tree, "")
-    assert values == {"MODULES": "y", "NAMED": "some thing", "LAST": "y", "JOINED": "y", "AFTER": "y"}
+    on = ("MODULES", "LAST", "JOINED", "AFTER", "LATE")
+    assert values == {"NAMED": "some thing", **dict.fromkeys(on, "y")}
 
 
 def test_what_cannot_be_read_is_told_with_its_place(small: Callable[..., tuple[Index, Path]]) -> None:
@@ -97,3 +105,15 @@ def test_every_symbol_of_a_real_configuration_is_known(index: Index, built: Path
     names = set(index.names())
     assert set(parse_config((built / ".config").read_text())) <= names
     assert len(names) > 10000
+
+
+def test_each_symbol_of_a_real_tree_is_where_it_is_said_to_be(index: Index) -> None:
+    lines: dict[str, list[str]] = {}
+    for name in index.names():
+        symbol = index.find(name)
+        assert symbol is not None
+        for node in symbol.nodes:
+            if node.file not in lines:
+                text = (index.tree.path / node.file).read_text(encoding="utf-8", errors="replace")
+                lines[node.file] = text.split("\n")
+            assert name in lines[node.file][node.line - 1], node

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import os
 import sqlite3
 import sys
@@ -19,7 +20,7 @@ from lkm.kconfig.expression import Expression
 from lkm.kconfig.tree import Tree, kconfig_environment
 from lkm.paths import cache_dir, locked, make_dir
 
-_SCHEMA = 2
+_SCHEMA = 3
 _TIMEOUT = 120.0
 # Ended at once: taking a million tuples apart takes longer than reading them.
 _PARSE = "import os; from lkm.kconfig.parse import main; os._exit(main())"
@@ -80,7 +81,7 @@ class Index:
         """The symbol `name` (without `CONFIG_`), or None where the tree has none."""
         if name not in self._known:
             row = self._database.execute("select data from symbol where name = ?", (name,)).fetchone()
-            self._known[name] = None if row is None else _symbol(name, json.loads(row[0]))
+            self._known[name] = None if row is None else _symbol(name, marshal.loads(row[0]))
         return self._known[name]
 
     def names(self) -> list[str]:
@@ -89,8 +90,7 @@ class Index:
 
     def prompts(self) -> Iterator[tuple[str, str]]:
         """Each symbol with the first prompt it has."""
-        query = "select name, json_extract(data, '$.nodes[0].prompt') from symbol"
-        yield from self._database.execute(query)
+        yield from self._database.execute("select name, prompt from symbol")
 
     def recall(self, key: str) -> Any:
         """What was kept under `key`, or None."""
@@ -142,7 +142,7 @@ def open_index(tree: Tree) -> Index:
     """
     environment = kconfig_environment(tree)
     seen = {key: value for key, value in environment.items() if key not in ("PATH", "HOME", "TMPDIR")}
-    words = json.dumps([_SCHEMA, str(tree.path), sorted(seen.items())])
+    words = json.dumps([_SCHEMA, sys.version, str(tree.path), sorted(seen.items())])
     path = cache_dir() / "kconfig" / f"{hashlib.sha256(words.encode()).hexdigest()[:24]}.db"
     index = _open_current(tree, path)
     if index is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import io
 import json
+import marshal
 import re
 import sqlite3
 import sys
@@ -82,9 +83,9 @@ def write_index(path: Path, tree: Any, shells: Shells) -> None:
     with sqlite3.connect(path) as database:
         database.execute("pragma journal_mode = off")
         database.execute("pragma synchronous = off")
-        database.execute("create table symbol (name text primary key, data text) without rowid")
+        database.execute("create table symbol (name text primary key, prompt text, data blob) without rowid")
         database.execute("create table meta (name text primary key, data text)")
-        database.executemany("insert into symbol values (?, ?)", sorted(_rows(tree, shells)))
+        database.executemany("insert into symbol values (?, ?, ?)", sorted(_rows(tree, shells)))
         files = {}
         for name in tree.kconfig_filenames:
             status = (Path(tree.srctree) / name).stat()
@@ -92,7 +93,7 @@ def write_index(path: Path, tree: Any, shells: Shells) -> None:
         database.execute("insert into meta values ('files', ?)", (json.dumps(files),))
 
 
-def _rows(tree: Any, shells: Shells) -> list[tuple[str, str]]:
+def _rows(tree: Any, shells: Shells) -> list[tuple[str, str, bytes]]:
     import kconfiglib
 
     codes = {getattr(kconfiglib, name): sign for name, sign in _OPERATORS.items()}
@@ -101,7 +102,7 @@ def _rows(tree: Any, shells: Shells) -> list[tuple[str, str]]:
     implied: dict[str, list[Any]] = {}
 
     def plain(expression: Any) -> Any:
-        """An expression as JSON has it: a name, ["c", text], or [operator, operands]."""
+        """An expression as the index has it: a name, ["c", text], or [operator, operands]."""
         if not isinstance(expression, tuple):
             if isinstance(expression, kconfiglib.Choice):
                 return ["choice", expression.name or ""]
@@ -120,7 +121,6 @@ def _rows(tree: Any, shells: Shells) -> list[tuple[str, str]]:
         for target, condition in symbol.implies:
             implied.setdefault(target.name, []).append([symbol.name, plain(condition)])
     rows = []
-    dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
     for symbol in tree.unique_defined_syms:
         data = {
             "type": kconfiglib.TYPE_TO_STR[symbol.orig_type],
@@ -134,7 +134,8 @@ def _rows(tree: Any, shells: Shells) -> list[tuple[str, str]]:
             "implied_by": implied.get(symbol.name, []),
             "choice": [one.name for one in symbol.choice.syms] if symbol.choice is not None else [],
         }
-        rows.append((symbol.name, dump(data)))
+        # Ten times as quick as JSON, and read by nobody but this very Python (its version is in the key).
+        rows.append((symbol.name, data["nodes"][0]["prompt"], marshal.dumps(data)))
     return rows
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# What a line outside help texts is looked at for; all others are passed on as they are.
 _SPECIAL = re.compile(
-    r"\$\(|^\s*(?:source|modules|transitional)\b|^\s*depends on [^#\n]* if |^[\w-]+\s*[:+]?=", re.M
+    r"\$\(|^[ \t]*(?:source|modules|transitional)\b|^[ \t]*depends on [^#\n]* if |^[ \t]*[\w-]+[ \t]*[:+]?=",
+    re.M,
 )
 _SOURCE = re.compile(r"\s*source\b")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_][\w-]*\s*(?::=|\+=|=)")
@@ -40,29 +42,38 @@ class Lines:
     """
 
     def __init__(self, text: str, *, expand: Callable[[str], str], flat: list[str]) -> None:
-        self._lines = text.splitlines(keepends=True)
+        self._lines = io.StringIO(text).readlines()
         self._next = 0
         self._expand = expand
         self._flat = flat
-        self._in_help = False
-        self._help_indent = 0
+        self._special = list(_find_special(text, self._lines))[::-1]
+        self._plain = 0  # lines before this one are passed on
 
     def readline(self) -> str:
         """The next line, or an empty string at the end."""
-        if self._next >= len(self._lines):
+        at = self._next
+        if at < self._plain:
+            self._next = at + 1
+            return self._lines[at]
+        if at >= len(self._lines):
             return ""
+        while self._special and self._special[-1] < at:
+            self._special.pop()
+        stop = self._special[-1] if self._special else len(self._lines)
+        if stop > at:
+            self._plain = stop
+            self._flat.append("".join(self._lines[at:stop]))
+            return self.readline()
+        return self._read_special()
+
+    def _read_special(self) -> str:
         line = self._lines[self._next]
         self._next += 1
-        if self._in_help and self._is_help(line):
-            self._flat.append(line)
-            return line
-        while line.endswith("\\\n") and self._next < len(self._lines):
-            line = line[:-2] + " " + self._lines[self._next]
-            self._next += 1
-        if _HELP.match(line):
-            self._in_help, self._help_indent = True, 0
-            self._flat.append(line)
-            return line
+        at = self._next
+        while line.endswith("\\\n") and at < len(self._lines):
+            line = line[:-2] + " " + self._lines[at]
+            self._lines[at] = "\n"  # so that the lines after it keep their numbers
+            at += 1
         if _ASSIGNMENT.match(line):
             return line
         if "$(" in line:
@@ -71,19 +82,43 @@ class Lines:
             self._flat.append(line)
         return translate_line(line)
 
-    def _is_help(self, line: str) -> bool:
-        """Whether a line goes on with the help text, by indentation (scripts/kconfig/lexer.l)."""
-        if line.isspace():
-            return True
-        expanded = line.expandtabs()
-        indent = len(expanded) - len(expanded.lstrip())
-        if not self._help_indent:
-            self._help_indent = indent
-        self._in_help = indent >= self._help_indent > 0
-        return self._in_help
-
     def close(self) -> None:
         """As a file's."""
+
+
+def _find_special(text: str, lines: list[str]) -> Iterator[int]:
+    """The numbers of the lines, from 0, that are not passed on as they are."""
+    number, counted, last = 0, 0, -1
+    for match in _SPECIAL.finditer(text):
+        number += text.count("\n", counted, match.start())
+        counted = match.start()
+        first = number
+        while first > 0 and lines[first - 1].endswith("\\\n"):
+            first -= 1
+        if first != last and not _is_help(lines, first):
+            yield first
+        last = first
+
+
+def _is_help(lines: list[str], number: int) -> bool:
+    """Whether a line is part of a help text, by indentation (scripts/kconfig/lexer.l)."""
+    indent = _indent(lines[number])
+    for before in range(number - 1, -1, -1):
+        line = lines[before]
+        if line.isspace():
+            continue
+        if _HELP.match(line):
+            first = next(one for one in lines[before + 1 : number + 1] if not one.isspace())
+            return indent >= _indent(first) > 0
+        if not line[0].isspace():
+            return False  # no help text has such a line
+        indent = min(indent, _indent(line))
+    return False
+
+
+def _indent(line: str) -> int:
+    expanded = line.expandtabs()
+    return len(expanded) - len(expanded.lstrip())
 
 
 def open_lines(path: Path, *, expand: Callable[[str], str], flat: list[str]) -> Lines | io.StringIO:

@@ -108,7 +108,8 @@ def test_the_next_thing_to_type(q35: Machine, modules: Path) -> None:
     assert next_command(report, here=False) == "lkm kernel configure -O DIR set SND_HDA_INTEL=m"
     same = replace(report, running=True)
     assert next_command(same, here=True) == "modprobe -a snd_hda_intel"
-    assert next_command(replace(report, sources=""), here=False).endswith("--for-hardware")
+    assert next_command(replace(report, sources=""), here=True).endswith("--for-hardware")
+    assert next_command(replace(report, sources=""), here=False).endswith("--for-hardware " + q35.source)
     assert next_command(build_report(q35, Kernel()), here=True) == ""
 
 

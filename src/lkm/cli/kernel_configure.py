@@ -18,6 +18,7 @@ from lkm.errors import LkmError, UsageError
 if TYPE_CHECKING:
     from lkm.kconfig.configuration import Configured, Request
     from lkm.kconfig.dotconfig import Setting
+    from lkm.kconfig.hardware import Device
     from lkm.kconfig.index import Index, Symbol
     from lkm.kconfig.tree import Tree
 
@@ -271,21 +272,12 @@ def _show_hardware(tree: Tree, place: Path, asked: _Asked, *, as_json: bool) -> 
     """The table of devices, modules and options."""
     from lkm.errors import MissingError
     from lkm.kconfig.dotconfig import read_config
-    from lkm.kconfig.hardware import find_drivers, parse_devices, read_devices
+    from lkm.kconfig.hardware import find_drivers, read_devices
     from lkm.kconfig.index import open_index
     from lkm.kernel import find_kernel
     from lkm.show.kconfig import format_hardware
 
-    if asked.hardware in (None, "here"):
-        devices = read_devices()
-    else:
-        try:
-            text = Path(str(asked.hardware)).read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise UsageError(
-                f"{asked.hardware}: {error.strerror}", hint="--for-hardware alone: this machine"
-            ) from error
-        devices = parse_devices(text, source=str(asked.hardware))
+    devices = read_devices() if asked.hardware in (None, "here") else _devices_of(str(asked.hardware))
     kernel = find_kernel(asked.kernel_name, need_build=False)
     if kernel.modules is None:
         raise MissingError(
@@ -302,3 +294,20 @@ def _show_hardware(tree: Tree, place: Path, asked: _Asked, *, as_json: bool) -> 
     if options:
         common.hint(f"lkm kernel configure -O {place} set {' '.join(options[:6])}")
     return 0
+
+
+def _devices_of(name: str) -> list[Device]:
+    """Another machine's: a file of aliases, or what `lkm doctor --hardware --from` takes."""
+    from lkm.hardware.devices import read_devices
+    from lkm.hardware.root import HEAD, open_root
+    from lkm.kconfig.hardware import Device, parse_devices
+
+    path = Path(name)
+    try:
+        text = "" if path.is_dir() else path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", hint="--for-hardware alone: this machine") from error
+    if path.is_dir() or text.startswith(HEAD):
+        found = (one for one in read_devices(open_root(path)) if one.alias and not one.same_as)
+        return list({one.alias: Device(one.alias, f"/{one.place}") for one in found}.values())
+    return parse_devices(text, source=name)

@@ -16,7 +16,7 @@ from lkm.errors import BadInputError, UsageError
 
 _LARGEST = 1 << 20  # of one file of /sys or /proc
 _LARGEST_RECORD = 64 << 20
-_HEAD = "lkm hardware 1"
+HEAD = "lkm hardware 1"  # the first line of what record.sh writes
 _LINKS = 40  # the kernel's own limit, include/linux/namei.h MAXSYMLINKS
 HINT = "sh record.sh > FILE on that machine; lkm doctor --recorder > record.sh writes the script"
 
@@ -159,7 +159,7 @@ class Recorded(Root):
 
     def _parse(self, text: str) -> None:
         lines = text.replace("\r\n", "\n").split("\n")
-        if lines[0].strip() != _HEAD:
+        if lines[0].strip() != HEAD:
             raise BadInputError(f"{self.name}: not what record.sh writes", hint=HINT)
         entries = []
         at = 1

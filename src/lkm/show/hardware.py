@@ -91,7 +91,8 @@ def next_command(report: Report, *, here: bool) -> str:
     names = dict.fromkeys(f"{one.name}=m" for one in options if one is not None and one.value == "n")
     if names and report.sources:
         return f"lkm kernel configure -O DIR set {' '.join(names)}"
-    return "lkm kernel configure -O DIR --for-hardware"
+    where = "" if here else f" {report.machine.source}"
+    return f"lkm kernel configure -O DIR --for-hardware{where}"
 
 
 def _facts(report: Report, kvm: str, *, every: bool) -> Iterator[tuple[str, list[str]]]:

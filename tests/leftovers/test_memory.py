@@ -96,7 +96,10 @@ def test_lists_end(made: Made, fd: int) -> None:
     made.put(0x8200, head)
     assert list(walk_list(made.memory(fd), head, 0x10)) == [one - 0x10, two - 0x10]
     made.put(0x8200, one)  # a circle that the head is not in
-    assert len(list(walk_list(made.memory(fd), head))) == 20000
+    with pytest.raises(Unreadable):
+        list(walk_list(made.memory(fd), head))
+    with pytest.raises(Unreadable):
+        list(walk_chain(made.memory(fd), one, 0))
     made.put(0x8200, 0)
     assert list(walk_chain(made.memory(fd), one, 0)) == [one, two]
 
@@ -108,7 +111,8 @@ def test_trees_end(made: Made, fd: int) -> None:
     made.put(0x8100, 0, right, left)
     assert set(walk_tree(made.memory(fd), root)) == {top, left, right}
     made.put(0x8200, 0, top, top)
-    assert len(list(walk_tree(made.memory(fd), root))) == 20000
+    with pytest.raises(Unreadable):
+        list(walk_tree(made.memory(fd), root))
 
 
 def test_numbers(made: Made, fd: int) -> None:

@@ -145,10 +145,8 @@ class Counter:
         return Cycles(self.asked, self.done, tuple(fold_growths([*found, *lost])), tracked)
 
     def _sample(self) -> Sample:
-        observer = self._observer
-        memory = observer.memory() if observer is not None else None
-        layout = observer.layout if observer is not None else None
-        return take_sample(self._guest, memory, layout, mapped_stacks=self._mapped_stacks)
+        percpu = self._observer.percpu() if self._observer is not None else None
+        return take_sample(self._guest, percpu, mapped_stacks=self._mapped_stacks)
 
     def _judge(self) -> list[Growth]:
         if len(self._samples) < 2:

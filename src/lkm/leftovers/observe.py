@@ -16,9 +16,10 @@ from lkm.leftovers.compare import compare, fold
 from lkm.leftovers.inventory import Inventory, read_inventory
 from lkm.leftovers.layout import Layout, find_layout
 from lkm.leftovers.memory import Memory, Unreadable, find_ram
-from lkm.leftovers.pending import FINDERS, find_place_of
+from lkm.leftovers.pending import FINDERS, find_place_of, is_busy
 from lkm.leftovers.place import Place, find_place, read_gone
 from lkm.leftovers.pointers import find_pointers, name_pointers
+from lkm.leftovers.still import hold_still
 from lkm.leftovers.sysfs import read_new
 from lkm.leftovers.value import Kind, Leftover
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _SURPRISES = (Unreadable, KeyError, IndexError, ValueError, struct.error)
 _PAUSES = (0.02, 0.1)  # seconds; what goes away by itself within them was not forgotten
 _FORMAT = 1
+# A kernel that was met while it changed its timers goes on for so many times, so many seconds each.
+_HOLDS, _HOLD_APART = 20, 0.0005
 # Links to slab caches that serve several: the kernel never takes them away (mm/slub.c, sysfs_slab_alias).
 _ALIASES = "/sys/kernel/slab/"
 
@@ -40,6 +43,7 @@ class Observer:
         kernel: Kernel,
         layout: Layout,
         *,
+        pid: int,
         fd: int,
         pages: int,
         start: int,
@@ -50,12 +54,16 @@ class Observer:
         self.kernel = kernel
         self.layout = layout
         self.cpus = cpus
+        self._pid = pid
         self._fd = fd
         self._pages = pages
         self._start = start
         self._size = size
         self.places: dict[str, Place] = {}
-        self._before = before or read_inventory(self.memory(), layout)
+        if before is None:
+            with hold_still(pid):
+                before = read_inventory(self.memory(), layout)
+        self._before = before
 
     def close(self) -> None:
         """Gives the descriptors back."""
@@ -99,8 +107,31 @@ class Observer:
             others += name_pointers(pointers, self.kernel)
         return fold(others, links)
 
+    def percpu(self) -> int | None:
+        """Bytes in use of each processor's memory, None where that cannot be read."""
+        from lkm.leftovers.sample import read_percpu
+
+        with hold_still(self._pid), suppress(*_SURPRISES):
+            return read_percpu(self.memory(), self.layout)
+        return None
+
     def _once(self) -> tuple[list[Leftover], set[str]]:
-        memory = self.memory()
+        """One look, at a guest that stands still, and where it can be helped not amidst a change."""
+        turn = 0
+        while True:
+            turn += 1
+            with hold_still(self._pid):
+                memory = self.memory()
+                if turn == _HOLDS or not self._is_busy(memory):
+                    return self._look(memory)
+            time.sleep(_HOLD_APART)
+
+    def _is_busy(self, memory: Memory) -> bool:
+        with suppress(*_SURPRISES):
+            return is_busy(memory, self.layout, self.cpus)
+        return False
+
+    def _look(self, memory: Memory) -> tuple[list[Leftover], set[str]]:
         found = compare(self._before, read_inventory(memory, self.layout))
         links: set[str] = set()
         with suppress(*_SURPRISES):
@@ -153,7 +184,9 @@ def find_observer(pid: int, kernel: Kernel, *, memory: int, cpus: int) -> Observ
             pages = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         before = _saved_inventory(file, inode, memory << 20, layout) if file else None
         size = memory << 20
-        return Observer(kernel, layout, fd=fd, pages=pages, start=start, size=size, cpus=cpus, before=before)
+        return Observer(
+            kernel, layout, pid=pid, fd=fd, pages=pages, start=start, size=size, cpus=cpus, before=before
+        )
     except (*_SURPRISES, OSError):
         os.close(fd)
         if pages >= 0:

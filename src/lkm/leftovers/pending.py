@@ -65,6 +65,31 @@ def per_cpu(memory: Memory, layout: Layout, name: str, cpu: int) -> int:
     return layout.addresses[name] + start & 0xFFFFFFFFFFFFFFFF
 
 
+def is_busy(memory: Memory, layout: Layout, cpus: int) -> bool:
+    """Whether the kernel was just changing its timers or its queues of work: it holds their locks."""
+    for cpu in range(cpus):
+        first = per_cpu(memory, layout, "hrtimer_bases", cpu)
+        if memory.u32(first + layout.offset("hrtimer_cpu_base", "lock")):
+            return True
+        base = layout.members["timer_base"]
+        first = per_cpu(memory, layout, "timer_bases", cpu)
+        for at in range(first, first + _TIMER_BASES * base[""], base[""]):
+            if memory.u32(at + base["cpu"]) == cpu and memory.u32(at + base["lock"]):
+                return True
+    lock = layout.offset("worker_pool", "lock")
+    return any(memory.u32(pool + lock) for pool in _pools(memory, layout))
+
+
+def _pools(memory: Memory, layout: Layout) -> Iterator[int]:
+    index = layout.addresses["worker_pool_idr"] + layout.offset("idr", "idr_rt")
+    pools = Radix(memory, index, layout.offset("xarray", "xa_head"), layout.offset("xa_node", "slots"))
+    for number in range(_POOLS):
+        pool = pools.find(number)
+        if not pool:
+            return
+        yield pool
+
+
 def find_hrtimers(memory: Memory, layout: Layout, places: Sequence[Place], cpus: int) -> Iterator[Leftover]:
     """High-resolution timers (kernel/time/hrtimer.c: `hrtimer_bases`)."""
     size, active = layout.members["hrtimer_clock_base"][""], layout.offset("hrtimer_clock_base", "active")
@@ -84,13 +109,8 @@ def find_hrtimers(memory: Memory, layout: Layout, places: Sequence[Place], cpus:
 def find_work(memory: Memory, layout: Layout, places: Sequence[Place], cpus: int) -> Iterator[Leftover]:
     """Work that is queued or running (kernel/workqueue.c: `worker_pool_idr`)."""
     pool, work, worker = (layout.members[one] for one in ("worker_pool", "work_struct", "worker"))
-    index = layout.addresses["worker_pool_idr"] + layout.offset("idr", "idr_rt")
-    pools = Radix(memory, index, layout.offset("xarray", "xa_head"), layout.offset("xa_node", "slots"))
     functions = []
-    for number in range(_POOLS):
-        at = pools.find(number)
-        if not at:
-            break
+    for at in _pools(memory, layout):
         queued = walk_list(memory, at + pool["worklist"], work["entry"])
         functions += [memory.u64(one + work["func"]) for one in queued]
         count = (pool["manager"] - pool["busy_hash"]) // 8

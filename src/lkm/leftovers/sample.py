@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError
 from lkm.leftovers.layout import Layout
-from lkm.leftovers.memory import PAGE, Memory, Unreadable
+from lkm.leftovers.memory import PAGE, Memory
 from lkm.leftovers.walk import walk_list
 
 if TYPE_CHECKING:
@@ -90,19 +88,13 @@ def read_percpu(memory: Memory, layout: Layout) -> int:
     return used
 
 
-def take_sample(
-    guest: Guest, memory: Memory | None, layout: Layout | None, *, mapped_stacks: bool = True
-) -> Sample:
+def take_sample(guest: Guest, percpu: int | None = None, *, mapped_stacks: bool = True) -> Sample:
     """The memory given out now; what this kernel does not tell is empty (`mapped_stacks`: `parse_pages`)."""
     slabs, sizes = parse_slabinfo(_read(guest, "/proc/slabinfo"))
     areas = parse_areas(_read(guest, "/proc/vmallocinfo"))
     _read(guest, _REFRESH)
     zoneinfo, meminfo = _read(guest, "/proc/zoneinfo"), _read(guest, "/proc/meminfo")
     pages = parse_pages(meminfo, zoneinfo, mapped_stacks=mapped_stacks)
-    percpu = None
-    if memory is not None and layout is not None:
-        with suppress(Unreadable, KeyError, struct.error):
-            percpu = read_percpu(memory, layout)
     return Sample(slabs, sizes, areas, pages, percpu)
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's lists and trees in a guest's memory.  Each walk ends: there may be nonsense in it."""
+"""The kernel's lists and trees in a guest's memory.
+
+There may be nonsense in it: a walk that does not end, as none of the kernel's does, raises `Unreadable`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ def walk_list(memory: Memory, head: int, offset: int = 0) -> Iterator[int]:
             return
         yield at - offset
         at = memory.u64(at)
+    raise Unreadable
 
 
 def walk_chain(memory: Memory, first: int, next_at: int) -> Iterator[int]:
@@ -27,6 +31,7 @@ def walk_chain(memory: Memory, first: int, next_at: int) -> Iterator[int]:
             return
         yield first
         first = memory.u64(first + next_at)
+    raise Unreadable
 
 
 def walk_tree(memory: Memory, root: int) -> Iterator[int]:
@@ -43,6 +48,7 @@ def walk_tree(memory: Memory, root: int) -> Iterator[int]:
             waiting.append(right)
         if left:
             waiting.append(left)
+    raise Unreadable
 
 
 class Radix:

@@ -58,9 +58,12 @@ def install(
             notes, manifest = _stage(plan, show)
             with _uninterrupted():
                 _commit(plan, manifest)
+            # installkernel copies from the stage.
+            early = plan.machine.how is How.INSTALLKERNEL
+            ran = run_commands(plan.commands, on_line=on_line) if early else []
         finally:
             sweep(plan.places)
-        ran = run_commands(plan.commands, on_line=on_line)
+        ran = ran or run_commands(plan.commands, on_line=on_line)
     places = plan.places
     return Installed(
         all(one.status == 0 for one in ran),
@@ -81,8 +84,9 @@ def _stage(plan: Plan, progress: Progress) -> tuple[list[str], Manifest]:
     """Makes all that will be put in place, and the record of it."""
     source, places, request = plan.source, plan.places, plan.request
     notes = stage_modules(source, places, strip=request.strip, progress=progress)
-    if plan.old is not None and (count := carry_over(places, plan.old)):
-        notes.append(f"{count} files that others had put into {places.tree} are still there")
+    carried = carry_over(places, plan.old) if plan.old is not None else set()
+    if carried:
+        notes.append(f"{len(carried)} files that others had put into {places.tree} are still there")
         write_dependencies(source, places)
     elif source.has_modules and not has_dependencies(places.staged_tree):
         progress.update("dependency files")
@@ -107,13 +111,13 @@ def _stage(plan: Plan, progress: Progress) -> tuple[list[str], Manifest]:
             (stage_of(places) / name).write_bytes(data)
         else:
             _write(_beside(end), data, 0o644)
-    manifest = _record(plan, boot)
+    manifest = _record(plan, boot, [name for name in list_files(places.staged_tree) if name not in carried])
     _write(places.staged_tree / places.manifest.name, manifest.to_json(), 0o644)
     _sync(places.staged_tree)
     return notes, manifest
 
 
-def _record(plan: Plan, boot: dict[str, str]) -> Manifest:
+def _record(plan: Plan, boot: dict[str, str], modules: list[str]) -> Manifest:
     places, source = plan.places, plan.source
     if plan.old is not None and plan.old.restore:
         kept = plan.old.kept  # what was there first goes back in the end
@@ -129,7 +133,7 @@ def _record(plan: Plan, boot: dict[str, str]) -> Manifest:
         datetime.now(UTC).isoformat(timespec="seconds"),
         plan.machine.how,
         boot,
-        tuple(list_files(places.staged_tree)),
+        tuple(modules),
         kept,
         plan.restore,
     )

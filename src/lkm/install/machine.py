@@ -27,10 +27,8 @@ class Machine:
 
     @property
     def makes_initramfs(self) -> bool:
-        """Whether an initramfs is made by its own generator."""
-        if self.how is How.FILES:
-            return False
-        return self.how is not How.TOOLS or _find_generator(self.root) is not None
+        """Whether an initramfs is made by its own generator; whoever else is told calls that."""
+        return self.how is not How.FILES and _find_generator(self.root) is not None
 
     def program(self, name: str) -> Path | None:
         """Where a program of that system is, or None."""
@@ -43,8 +41,8 @@ class Machine:
             case How.FILES:
                 return []
             case How.HOOKS:
-                # debianutils, installkernel: the same words.
-                words = ["run-parts", "--verbose", "--exit-on-error", f"--arg={release}", f"--arg={image}"]
+                # As linux-image packages do in their postinst and postrm; debianutils, installkernel.
+                words = ["run-parts", "--exit-on-error", f"--arg={release}", f"--arg={image}"]
                 commands = [[*words, f"/{_POSTINST}"]]
             case How.INSTALLKERNEL:
                 # scripts/install.sh of the kernel: version, image, map, directory.
@@ -61,7 +59,7 @@ class Machine:
         commands: list[list[str]] = []
         match self.how:
             case How.HOOKS | How.INSTALLKERNEL if _has_scripts(self.root / _POSTRM):
-                words = ["run-parts", "--verbose", "--exit-on-error", f"--arg={release}", f"--arg={image}"]
+                words = ["run-parts", "--exit-on-error", f"--arg={release}", f"--arg={image}"]
                 commands = [[*words, f"/{_POSTRM}"]]
             case How.KERNEL_INSTALL:
                 commands = [["kernel-install", "remove", release]]

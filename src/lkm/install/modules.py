@@ -114,8 +114,12 @@ def _make(argv: list[str], source: Source, places: Places, progress: Progress) -
 
 
 def copy_tree(source: Path, target: Path, *, what: str, progress: Progress) -> None:
-    """Copies a directory, links as links, into `target`, which may exist; modes and times are kept."""
+    """Copies a directory, links as links, into `target`, which may exist; modes and times are kept.
+
+    The record of an installation is none of the kernel's and stays behind.
+    """
     files = [path for path in source.rglob("*") if path.is_symlink() or path.is_file()]
+    files = [path for path in files if path.name != MANIFEST]
     for done, path in enumerate(sorted(files)):
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -124,20 +128,20 @@ def copy_tree(source: Path, target: Path, *, what: str, progress: Progress) -> N
             progress.update(what, done, len(files))
 
 
-def carry_over(places: Places, old: Manifest) -> int:
+def carry_over(places: Places, old: Manifest) -> set[str]:
     """Puts what others added to an installed modules directory (DKMS's `updates`) into the one in the making.
 
-    Gives how many files these are.
+    Gives these files' paths in it.
     """
-    count = 0
+    carried = set()
     for path in find_added(places.tree, old):
         place = places.staged_tree / path.relative_to(places.tree)
         if os.path.lexists(place):
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, place, follow_symlinks=False)
-        count += 1
-    return count
+        carried.add(str(path.relative_to(places.tree)))
+    return carried
 
 
 def find_added(tree: Path, manifest: Manifest) -> list[Path]:

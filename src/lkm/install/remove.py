@@ -32,6 +32,12 @@ class Removal:
     files: tuple[Path, ...]
 
     @property
+    def generated(self) -> tuple[Path, ...]:
+        """Those that the machine's own programs made, and may take away themselves."""
+        path = self.places.initramfs
+        return (path,) if path in self.files and not self.manifest.boot.get(path.name, "ours") else ()
+
+    @property
     def commands(self) -> list[list[str]]:
         """What is run when the files of `boot` are gone."""
         return self.machine.build_remove(self.places)
@@ -156,12 +162,15 @@ def describe_removal(removal: Removal) -> Iterator[Step]:
     """The steps in the order they are done."""
     places = removal.places
     for path in reversed(removal.files):
-        yield Step(f"remove {path}")
+        if path not in removal.generated:
+            yield Step(f"remove {path}")
     if removal.manifest.restore:
         for name, saved in removal.manifest.kept.items():
             yield Step(f"put {places.boot / name} back, from {saved}")
     for argv in removal.commands:
         yield Step(f"by {removal.machine.how.value}", tuple(argv))
+    for path in removal.generated:
+        yield Step(f"remove {path}, if it is still there")
     yield Step(f"remove what was laid out of {places.tree}")
 
 
@@ -173,21 +182,21 @@ def uninstall(removal: Removal, *, on_line: Callable[[str], None] | None = None)
     """
     places, manifest = removal.places, removal.manifest
     check_writable(places)
-    freed = removed = 0
     restored: list[Path] = []
     with locked_directory(places.trees), writing(places.root):
         sweep(places)
+        freed = sum(path.stat().st_size for path in removal.files if path.exists())
         for path in reversed(removal.files):
-            with suppress(FileNotFoundError):
-                freed += path.stat().st_size if path.stat().st_nlink == 1 else 0
-                path.unlink()
-                removed += 1
+            if path not in removal.generated:
+                path.unlink(missing_ok=True)
         if manifest.restore:
             for name, saved in reversed(manifest.kept.items()):
                 if (places.boot / saved).exists():
                     (places.boot / saved).rename(places.boot / name)
                     restored.append(places.boot / name)
         ran = run_commands(removal.commands, on_line=on_line)
+        for path in removal.generated:
+            path.unlink(missing_ok=True)
         count, size = _remove_tree(places, manifest)
         before = places.trees / f"{places.release}{OLD}"
         if manifest.restore and before.is_dir() and not places.tree.exists():
@@ -202,7 +211,7 @@ def uninstall(removal: Removal, *, on_line: Callable[[str], None] | None = None)
         all(one.status == 0 for one in ran),
         places.release,
         places.root,
-        removed + count,
+        len(removal.files) + count,
         freed + size,
         tuple(restored),
         left,

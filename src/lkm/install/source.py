@@ -13,6 +13,7 @@ from lkm.kernel.image import read_arch, read_release
 from lkm.kernel.layout import read_text
 from lkm.kernel.value import Kernel, Origin
 from lkm.modtree import iter_module_files
+from lkm.modtree.built import ORDER, read_order
 from lkm.module import read_module
 
 # Make's words that decide which tools strip, sign and compress.
@@ -82,15 +83,13 @@ def _not_built(kernel: Kernel) -> BadInputError:
 
 
 def _built_modules(kernel: Kernel, build: Path) -> tuple[Path, ...]:
-    """The modules of a build, by its `modules.order` (`.ko` up to Linux 6.2, `.o` since: f65a486821cf)."""
-    order = build / "modules.order"
-    if not order.is_file():
+    """The modules of a build; all that its `modules.order` names must be there."""
+    if not (build / ORDER).is_file():
         raise BadInputError(
-            f"{kernel.name}: its modules are not built (no {order})",
+            f"{kernel.name}: its modules are not built (no {build / ORDER})",
             hint=f"lkm kernel build -O {build} modules; or make -C {build} modules",
         )
-    names = [line.rpartition(".")[0] for line in read_text(order).split()]
-    paths = tuple(build / f"{name}.ko" for name in names)
+    paths = tuple(build / name for name in read_order(build))
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise BadInputError(

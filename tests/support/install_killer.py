@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""Kills an installation before each of its changes to the disk, one after the other, and looks what is left.
+
+A process of its own (it forks): `python install_killer.py MODE WORK FIRST SECOND RELEASE`.  FIRST and SECOND
+are roots with a kernel RELEASE each, of different bytes.  Prints what was not as it should be, a line each.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from install_roots import put, read_tree
+
+from lkm.install import plan_removal, uninstall
+from lkm.install.value import MANIFEST, Places
+from lkm.kernel import Kernel, Origin
+from lkm.kernel.layout import find_in_root
+
+_CHANGES = {
+    "os.rename", "os.link", "os.symlink", "os.mkdir", "os.remove", "os.rmdir", "os.chmod",
+    "ctypes.call_function",
+}  # fmt: skip
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+NAMES = ("pps-ktimer",)  # so that the initramfs has modules, which differ
+OTHER = {"boot/vmlinuz-1.0-other": b"image", "boot/initrd.img-1.0-other": b"initramfs"}
+
+
+def run_killed(job: Callable[[], object], place: Path, step: int) -> int:
+    """Does `job` in a process that is killed before its change number `step`; its status (-9: killed)."""
+    child = os.fork()
+    if child == 0:
+        count = 0
+
+        def look(event: str, args: tuple[object, ...]) -> None:
+            nonlocal count
+            if event == "open":
+                is_change = bool(isinstance(args[2], int) and args[2] & _WRITES)
+            else:
+                is_change = event in _CHANGES
+            path = os.fsdecode(args[0]) if args and isinstance(args[0], str | bytes | os.PathLike) else ""
+            if is_change and (not path.startswith("/") or path.startswith(str(place))):
+                count += 1
+                if count == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(look)
+        try:
+            job()
+        except BaseException as error:
+            print(f"step {step}: {type(error).__name__}: {error}", flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Scene:
+    """A root with another kernel, and what the two kernels look like when they lie there."""
+
+    def __init__(self, work: Path, first: Kernel, second: Kernel) -> None:
+        self.root = work / "root"
+        self.first, self.second = first, second
+        self.places = Places(self.root, first.release)
+        self.looks: list[dict[str, bytes]] = []
+        for kernel in (second, first):
+            self.clean()
+            put(kernel, self.root, names=NAMES)
+            self.looks.insert(0, read_tree(self.root))
+        self.start = self.root.rename(work / "start")
+
+    def begin(self) -> None:
+        """The first kernel lies there, installed."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(self.start, self.root, symlinks=True)
+
+    def clean(self) -> None:
+        """The other kernel alone lies there."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name, data in OTHER.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+    def problems(self) -> Iterator[str]:
+        """What would keep a kernel from booting that could be booted before."""
+        now = read_tree(self.root)
+        for name, data in OTHER.items():
+            if now.get(name) != data:
+                yield f"{name} of the other kernel is not as it was"
+        release = self.first.release
+        names = [f"boot/{one}-{release}" for one in ("vmlinuz", "initrd.img", "config", "System.map")]
+        for name in names:
+            if now.get(name) not in (self.looks[0][name], self.looks[1][name]):
+                yield f"{name} is neither the old one nor the new one"
+        pairs = [tuple(now.get(f"{name}{end}") for name in names[:2]) for end in ("", ".old")]
+        whole = [tuple(look[name] for name in names[:2]) for look in self.looks]
+        if not any(pair in whole for pair in pairs):
+            yield "no image with its own initramfs"
+        start = f"lib/modules/{release}/"
+        modules = {name: data for name, data in now.items() if name.startswith(start)}
+        if modules not in [
+            {name: data for name, data in look.items() if name.startswith(start)} for look in self.looks
+        ]:
+            yield "the modules are neither the old ones nor the new ones"
+
+    def is_only_begun(self, step: int) -> bool:
+        """Whether nothing but the stage was touched; then what follows is looked at now and then only."""
+        staged = (self.places.stage / "lib/modules" / self.first.release / MANIFEST).exists()
+        return self.places.stage.exists() and not staged and step % 7 > 0
+
+    def leftovers(self) -> list[str]:
+        return [name for name in read_tree(self.root) if "/.lkm-" in name]
+
+
+def drive_again(scene: Scene) -> Iterator[str]:
+    """A kernel of the same release is installed over one of lkm's."""
+    step, status = 0, -9
+    while status == -9:
+        step += 1
+        scene.begin()
+        status = run_killed(lambda: put(scene.second, scene.root, force=True, names=NAMES), scene.root, step)
+        yield from (f"step {step}: {what}" for what in scene.problems())
+        if scene.is_only_begun(step):
+            continue
+        put(scene.second, scene.root, force=True, names=NAMES)
+        now = {name: data for name, data in read_tree(scene.root).items() if not name.endswith(".old")}
+        if now != scene.looks[1] or scene.leftovers():
+            yield f"step {step}: installing again does not end in the new kernel: {scene.leftovers()}"
+    yield from () if step > 20 and status == 0 else (f"only {step} steps, status {status}",)
+
+
+def drive_foreign(scene: Scene) -> Iterator[str]:
+    """A kernel is installed over one from elsewhere, by force; all of that one comes back in the end."""
+    step, status = 0, -9
+    while status == -9:
+        step += 1
+        scene.begin()
+        scene.places.manifest.unlink()
+        before = read_tree(scene.root)
+        status = run_killed(lambda: put(scene.second, scene.root, force=True, names=NAMES), scene.root, step)
+        yield from (f"step {step}: {what}" for what in scene.problems())
+        if scene.is_only_begun(step):
+            continue
+        put(scene.second, scene.root, force=True, names=NAMES)
+        uninstall(plan_removal(scene.first.release, scene.root))
+        if read_tree(scene.root) != before:
+            yield f"step {step}: not all came back: {set(before) ^ set(read_tree(scene.root))}"
+    yield from () if step > 20 and status == 0 else (f"only {step} steps, status {status}",)
+
+
+def drive_remove(scene: Scene) -> Iterator[str]:
+    """A kernel is uninstalled."""
+    step, status = 0, -9
+    while status == -9:
+        step += 1
+        scene.begin()
+        removal = plan_removal(scene.first.release, scene.root)
+        status = run_killed(lambda: uninstall(removal), scene.root, step)  # noqa: B023 - run at once
+        if scene.places.tree.exists():
+            uninstall(plan_removal(scene.first.release, scene.root))
+        put(scene.second, scene.root)  # sweeps, too
+        uninstall(plan_removal(scene.first.release, scene.root))
+        if read_tree(scene.root) != OTHER:
+            yield f"step {step}: left: {set(read_tree(scene.root)) ^ set(OTHER)}"
+    yield from () if step > 5 and status == 0 else (f"only {step} steps, status {status}",)
+
+
+def main() -> None:
+    mode, work, first, second, release = sys.argv[1:]
+    kernels = [
+        find_in_root(Path(place), release, name=place, origin=Origin.DIRECTORY).kernel
+        for place in (first, second)
+    ]
+    drive = {"again": drive_again, "foreign": drive_foreign, "remove": drive_remove}[mode]
+    for problem in drive(Scene(Path(work), *kernels)):
+        print(problem, flush=True)
+
+
+if __name__ == "__main__":
+    main()

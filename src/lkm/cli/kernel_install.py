@@ -115,8 +115,17 @@ def _show_plan(plan: Plan, *, as_json: bool) -> int:
     if as_json:
         common.emit_json({"schema": SCHEMA, "release": plan.source.release, "steps": steps})
     else:
-        common.echo_lines(format_steps(steps))
+        _echo(format_steps(steps))
     return 0
+
+
+def _echo(lines: Iterable[str]) -> None:
+    """Steps; a command is on one line, however long, so that it can be copied."""
+    for line in lines:
+        if line.startswith("    "):
+            click.echo(line)
+        else:
+            common.echo_lines([line])
 
 
 def _ask(question: str, steps: Iterable[Step]) -> None:
@@ -213,7 +222,7 @@ def uninstall_command(
         if as_json:
             common.emit_json({"schema": SCHEMA, "release": removal.places.release, "steps": steps})
         else:
-            common.echo_lines(format_steps(steps))
+            _echo(format_steps(steps))
         return 0
     try:
         check_writable(removal.places)

@@ -53,7 +53,7 @@ def format_proof(proof: Proof) -> Iterator[str]:
         how = ""
         if proof.initramfs is not None and not proof.own_init:
             how = " (its /init was not run: there is no root device to go on to)"
-        yield f"booted: {proof.image.name}{what}: {proof.release}, in {proof.seconds:.1f} s of its clock{how}"
+        yield f"booted: {proof.image.name}{what}: {proof.release}, {proof.seconds:.1f} s after its start{how}"
     if proof.by_init:
         yield f"loaded by /init: {', '.join(proof.by_init)}"
     if proof.ok and proof.module:

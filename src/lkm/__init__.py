@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lkm.version import VERSION as __version__  # noqa: N811 - the name that packages give it
 
 if TYPE_CHECKING:
+    from lkm.boot import Boot, boot_kernel
     from lkm.decode import Decoded, decode_log
     from lkm.errors import (
         BadInputError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from lkm.verdict import Verdict, check
 
 _WHERE = {
+    "boot": ("Boot", "boot_kernel"),
     "decode": ("Decoded", "decode_log"),
     "errors": (
         "BadInputError",
@@ -59,6 +61,7 @@ _PLACE = {name: place for place, names in _WHERE.items() for name in names}
 
 __all__ = [
     "BadInputError",
+    "Boot",
     "Built",
     "Decoded",
     "Detail",
@@ -86,6 +89,7 @@ __all__ = [
     "Verification",
     "__version__",
     "add_kernel",
+    "boot_kernel",
     "build",
     "check",
     "decode_log",

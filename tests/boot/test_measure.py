@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from lkm.boot import Boot, boot_kernel
 from lkm.boot.stages import STAGES
 from lkm.errors import BadInputError
+from lkm.guest.initramfs import build_cpio, file
 from lkm.guest.value import End
 from lkm.kernel import Kernel
 
@@ -89,3 +92,13 @@ def test_a_kernel_that_hangs_is_given_up_in_time(kernel: Kernel, tmp_path: Path)
     boot = boot_kernel(kernel, timeout=0.3)
     assert boot.ending is not None and boot.ending.end is End.HANG
     assert boot.total < 30 and boot.reached
+
+
+def test_another_initramfs_is_unpacked_before_the_guests_own(kernel: Kernel, tmp_path: Path) -> None:
+    inside = os.urandom(3 << 20)
+    path = tmp_path / "initrd.img"
+    path.write_bytes(gzip.compress(build_cpio([file("etc/large", inside)]), 1))
+    boot = boot_kernel(kernel, initramfs=path, debug=True)
+    assert boot.ok and boot.debug_total > 0 and boot.initcalls
+    freed = next(one.bytes for one in boot.freed if one.what == "initrd")
+    assert freed > path.stat().st_size

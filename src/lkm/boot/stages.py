@@ -185,8 +185,8 @@ STAGES = (
         "agent",
         "@agent",
         "Agent",
-        "/init is lkm's agent: mounts /proc, /sys, /dev, opens its channel, waits until the kernel's clocks "
-        "have settled and says READY. A system's own init would start services here.",
+        "/init is lkm's agent: it mounts /proc, /sys and /dev, opens its channel and says READY. A system's "
+        "own init would start services here.",
     ),
 )
 INITRAMFS = Stage(

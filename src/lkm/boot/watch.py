@@ -42,6 +42,7 @@ _BEFORE_ASIDE = "level rootfs"  # what starts the unpacking of the initramfs
 _ANSWER = 10.0  # seconds the monitor may take
 _LOOK = 0.02  # seconds between looks at the agent's channel, and the end of the last stage's precision
 _FIRMWARE_PORT = 0x402  # where SeaBIOS writes what it does
+_DO_NOT_SETTLE = "lkm_clock=first"  # agent.c, settle(): that a better clock is waited for is for templates
 _HALTED = b"-- System halted"  # arch/x86/boot/compressed/error.c
 
 
@@ -85,7 +86,7 @@ def watch(
     """
     places = [place for place in find_places(points, header) if not only or place[0] in only]
     seen = Watched()
-    words = build_command_line(ask.machine, f"{ask.cmdline} {more}")
+    words = build_command_line(ask.machine, f"{ask.cmdline} {more} {_DO_NOT_SETTLE}")
     seen.words = words
     with _start(ask, words) as (vm, firmware):
         follow = _Follow(vm, places, seen)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _SLOWEST = 10
 _WRONG_RATE = 0.05  # of a clock's speed: more than that is told
-_TITLE = 24  # columns
+_TITLE = 25  # columns
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Colours that can be read on light and on dark, by what a phase belongs to; the rest are initcalls.
 _GROUPS = {
@@ -237,6 +237,9 @@ def format_comparison(comparison: Comparison, *, width: int = 80, color: bool = 
         f"{comparison.noise:.0%}",
         width,
     )
+    for letter, boot in (("A", before), ("B", after)):
+        for text in boot.unknown:
+            yield from textwrap.wrap(f"{letter}: not known: {text}", width)
     yield ""
     titles = {phase.name: phase.title for boot in (before, after) for phase in boot.phases}
     yield paint(f"  {'phase':{_TITLE}} {'A':>9} {'B':>9} {'B-A':>9} {'B/A':>6}", "2")

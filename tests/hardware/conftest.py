@@ -4,6 +4,7 @@
 `machines/q35`: QEMU 7.2's q35 with Debian's 6.1.0-56-amd64, its modules loaded by the devices' aliases:
 VGA, e1000, virtio network without a peer, xHCI with a keyboard and a stick, virtio, NVMe and SATA disks,
 HD audio and an i6300ESB watchdog, whose modules were left out; ext4 on the virtio disk at /mnt.
+`machines/virt`: its arm64 machine `virt` with a small 6.12 of our own, without PCI, virtio and sysctl.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lkm.cli import run_command
-from lkm.hardware import Machine
+from lkm.hardware import Machine, open_root, read_machine
 from lkm.hardware.report import build_report
 from lkm.hardware.service import Kernel
 from lkm.kernel import Kernel as BootKernel
@@ -61,6 +61,19 @@ def test_this_machine(lkm: Lkm) -> None:
     assert status == 0
     for label in ("CPU", "KVM", "memory", "firmware", "kernel"):
         assert re.search(rf"^{label} ", out, re.MULTILINE)
+
+
+def test_a_machine_of_another_kind_asks_no_kernel_of_this_one(lkm: Lkm) -> None:
+    status, out, _ = lkm("--hardware", "--from", MACHINE.replace("q35", "virt"), "--all")
+    assert status == 0 and "no kernel's modules are known" in out
+    assert len(re.findall(r"^  \w+\.virtio_mmio ", out, re.MULTILINE)) == 32
+
+
+def test_many_devices_that_are_alike_share_a_row(kernel: BootKernel) -> None:
+    machine = read_machine(open_root(Path(MACHINE).with_name("virt")))
+    lines = list(hardware_lines(build_report(machine, Kernel(modules=kernel.modules)), width=80))
+    assert max(map(len, lines)) <= 80
+    assert sum("virtio_mmio ×32" in line for line in lines) == 1
 
 
 def test_json(lkm: Lkm, kernel: BootKernel) -> None:

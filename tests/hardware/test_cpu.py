@@ -90,6 +90,17 @@ def test_an_arm_board_with_a_device_tree() -> None:
     )
 
 
+def test_a_recorded_arm_machine() -> None:
+    machine = read_machine(open_root(Path(__file__).parent / "machines/virt"))
+    cpu = machine.cpu
+    assert (cpu.arch, cpu.threads, machine.release) == ("aarch64", 2, "6.12.117-arm64")
+    assert dict(machine.firmware.fields)["model"] == "linux,dummy-virt"
+    drivers = {one.name: one.driver for one in machine.devices}
+    assert drivers["9000000.pl011"] == "uart-pl011"
+    slots = [one for one in machine.devices if one.ids == "virtio,mmio"]
+    assert len(slots) == 32 and {one.driver for one in slots} == {""}
+
+
 @pytest.mark.parametrize(("byte", "state"), [("01", "on"), ("00", "off")])
 def test_secure_boot(byte: str, state: str) -> None:
     variable = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"

@@ -11,6 +11,7 @@ from lkm.cli import common
 from lkm.errors import LkmError, UsageError
 
 if TYPE_CHECKING:
+    from lkm.hardware import Machine
     from lkm.hardware.service import Kernel
     from lkm.kconfig.tree import Tree
     from lkm.kernel import Kernel as BootKernel
@@ -36,7 +37,7 @@ def show_hardware(
 
     root = open_root(place or Path("/"))
     machine = read_machine(root)
-    kernel, sources = _find_knowledge(machine.release, kernel_name, tree_name)
+    kernel, sources = _find_knowledge(machine, kernel_name, tree_name)
     report = build_report(machine, kernel, sources=sources)
     kvm = _kvm() if root.here else ""
     if as_json:
@@ -49,7 +50,7 @@ def show_hardware(
     return 0
 
 
-def _find_knowledge(release: str, kernel_name: str | None, tree_name: str | None) -> tuple[Kernel, str]:
+def _find_knowledge(machine: Machine, kernel_name: str | None, tree_name: str | None) -> tuple[Kernel, str]:
     """What is known of the kernel that is named, else of the one that runs, else of the default one."""
     from lkm.hardware.service import Kernel
     from lkm.kconfig.dotconfig import read_config
@@ -57,7 +58,7 @@ def _find_knowledge(release: str, kernel_name: str | None, tree_name: str | None
     from lkm.kconfig.makefiles import find_options
     from lkm.kconfig.tree import find_source, read_tree
 
-    found = _find_kernel(release, kernel_name)
+    found = _find_kernel(machine, kernel_name)
     values, options, sources = None, None, ""
     if found is not None and found.config is not None:
         values = read_config(found.config)
@@ -80,19 +81,23 @@ def _find_knowledge(release: str, kernel_name: str | None, tree_name: str | None
     ), sources
 
 
-def _find_kernel(release: str, kernel_name: str | None) -> BootKernel | None:
+def _find_kernel(machine: Machine, kernel_name: str | None) -> BootKernel | None:
     from lkm.kernel import find_kernel, list_kernels
 
     if kernel_name is not None:
         return find_kernel(kernel_name, need_build=False)
-    here = [kernel for kernel in list_kernels() if kernel.modules is not None]
-    same = next((kernel for kernel in here if kernel.release == release), None)
+    arch = machine.cpu.arch
+    here = [kernel for kernel in list_kernels() if kernel.modules is not None and kernel.arch == arch]
+    same = next((kernel for kernel in here if kernel.release == machine.release), None)
     if same is not None:
         return same
     try:
-        return find_kernel(fetch=False, need_build=False)
+        default = find_kernel(fetch=False, need_build=False)
     except LkmError:
-        return here[0] if here else None
+        default = None
+    if default is not None and default.arch == arch:
+        return default
+    return here[0] if here else None
 
 
 def _kvm() -> str:

@@ -18,7 +18,7 @@ def read_machine(root: Root) -> Machine:
     cpu = read_cpu(root)
     return Machine(
         source=root.name,
-        release=root.read("proc/sys/kernel/osrelease") or "",
+        release=_read_release(root),
         # Built-in ones may be below /sys/module, too, but only what was loaded has a state.
         loaded=tuple(name for name in root.list("sys/module") if root.exists(f"sys/module/{name}/initstate")),
         cpu=cpu,
@@ -29,3 +29,9 @@ def read_machine(root: Root) -> Machine:
         nodes=read_nodes(root),
         root=find_root(root),
     )
+
+
+def _read_release(root: Root) -> str:
+    """As `uname -r` says it; /proc/version says it, too, where the kernel has no sysctl."""
+    words = (root.read("proc/version") or "").split()  # "Linux version 6.12.1 (builder@host) ..."
+    return root.read("proc/sys/kernel/osrelease") or (words[2] if len(words) > 2 else "")

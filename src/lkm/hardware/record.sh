@@ -23,7 +23,7 @@ links() {
 }
 echo "lkm hardware 1"
 text /proc/cpuinfo /proc/meminfo /proc/modules /proc/swaps /proc/self/mountinfo
-text /proc/sys/kernel/osrelease /proc/sys/kernel/arch /sys/kernel/security/lockdown /sys/hypervisor/type
+text /proc/version /proc/sys/kernel/osrelease /proc/sys/kernel/arch /sys/kernel/security/lockdown /sys/hypervisor/type
 text /sys/class/dmi/id/[a-z]*_[a-z]* /sys/firmware/efi/fw_platform_size /sys/firmware/acpi/pm_profile
 text /sys/kernel/mm/transparent_hugepage/enabled /sys/devices/system/cpu/online /sys/devices/system/cpu/possible
 text /sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id /sys/devices/system/cpu/cpu[0-9]*/topology/core_id

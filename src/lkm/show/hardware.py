@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _LABEL = 12
+_ALIKE = 4  # from so many on, devices that differ in nothing but their names share a row
 # Buses whose devices are always shown; of others those with a driver, or that some module would serve.
 _SHOWN = ("pci", "usb", "virtio", "scsi", "mmc", "sdio")
 _TITLES = {
@@ -66,7 +67,7 @@ def hardware_lines(report: Report, *, kvm: str = "", width: int = 80, every: boo
         hidden += [one for one in ours if one not in shown]
         if shown:
             title = _TITLES.get(bus, bus)
-            yield from _table(title, ("", "driver", "option"), [_device_row(one) for one in shown], width)
+            yield from _table(title, ("", "driver", "option"), list(_device_rows(shown, every=every)), width)
     if hidden:
         counts: dict[str, int] = {}
         for one in hidden:
@@ -166,7 +167,8 @@ def _caches(caches: Sequence[Cache]) -> str:
     words = []
     for cache in caches:
         kind = f" {cache.kind.lower()}" if cache.kind in ("Data", "Instruction") else ""
-        words.append(f"L{cache.level} {cache.size}{kind}")
+        size = f" {cache.size}" if cache.size else ""
+        words.append(f"L{cache.level}{size}{kind}")
     return f"caches: {', '.join(words)}"
 
 
@@ -203,10 +205,29 @@ def _is_shown(service: Service) -> bool:
     return bool(device.driver or service.candidates or device.bus in _SHOWN)
 
 
+def _device_rows(services: Sequence[Service], *, every: bool) -> Iterator[Row]:
+    """A row each; of many that differ in name alone (virtio_mmio's slots) the first, with their number."""
+    alike: dict[Row, list[Row]] = {}
+    for service in services:
+        row = _device_row(service)
+        rest = (row[0].removeprefix(_device_name(service)), *row[1:])
+        alike.setdefault(rest, []).append(row)
+    for rows in alike.values():
+        if every or len(rows) < _ALIKE:
+            yield from rows
+        else:
+            name, _, rest_of_it = rows[0][0].partition("  ")
+            yield (f"{name} ×{len(rows)}  {rest_of_it}".rstrip(), *rows[0][1:])
+
+
+def _device_name(service: Service) -> str:
+    name = service.device.name
+    return printable(name.removeprefix("0000:") if service.device.bus == "pci" else name)
+
+
 def _device_row(service: Service) -> Row:
     device = service.device
-    name = device.name.removeprefix("0000:") if device.bus == "pci" else device.name
-    what = [name, device.kind, device.title or device.ids]
+    what = [_device_name(service), device.kind, device.title or device.ids]
     left = "  ".join(printable(word) for word in what if word)
     if device.driver:
         known = (

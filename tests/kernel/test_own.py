@@ -136,6 +136,7 @@ def test_sources_that_are_gone_are_named(made: Make, tmp_path: Path) -> None:
     [
         ("own:guset", "no kernel 'own:guset' was built here (own:guest)", "--kernel own:guest"),
         ("guset", "no kernel 'guset'", "--kernel guest"),
+        ("onw:guest", "no kernel 'onw:guest'", "--kernel own:guest"),
         ("own:", "no kernel 'own:' was built here (own:guest)", "lkm kernel list"),
         ("own:zzzzzz", "no kernel 'own:zzzzzz' was built here (own:guest)", "lkm kernel list"),
     ],

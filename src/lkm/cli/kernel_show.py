@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lkm.cli.kernel_own import OwnRow, TreeRow
 
 Row = tuple[str, object]
+_TO_BUILD = ("configured", "broke off", "failed", "changed")
 
 
 @click.command("show", short_help="All that is known of a kernel.")
@@ -105,6 +106,7 @@ def _own_rows(row: OwnRow) -> list[Row]:
     where = f", {state.own.build} (not in the cache: remove leaves it)" if state.own.linked else ""
     rows: list[Row] = [
         ("state", f"{state.state.value}{f': {text}' if text else ''}"),
+        *([("", f"lkm kernel build -O {state.own.build}")] if state.state.value in _TO_BUILD else []),
         ("on disk", f"{size_words(row.size)}{where}"),
         ("sources", state.tree or "not known"),
     ]
@@ -112,7 +114,8 @@ def _own_rows(row: OwnRow) -> list[Row]:
         source = record.source or {}
         rows += [("", source["message"])] if source.get("message") else [("", "nothing says who signed them")]
         took = f", {record.seconds:.0f} s" if record.seconds is not None else ""
-        rows += [("built", f"{record.started}{took}, -j{record.jobs}, {record.compiler}")]
+        label = "built" if record.seconds is not None else "build begun"
+        rows += [(label, f"{record.started}{took}, -j{record.jobs}, {record.compiler}")]
         words = " ".join(f"{name}={value}" for name, value in sorted(record.variables.items()))
         rows += [("", f"make {words} {' '.join(record.targets)}".rstrip())] if words else []
         rows += [("", f"configuration {record.config_sha256[:16]} (SHA-256)")] if record.config_sha256 else []

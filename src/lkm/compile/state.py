@@ -97,7 +97,8 @@ def _decide(
     if is_building(own.build):
         return State.BUILDING, "it is being built now"
     if record is not None and record.broke_off:
-        return State.BROKE_OFF, f"the build of {record.started} did not come to its end"
+        begun = record.started[:16].replace("T", " ")
+        return State.BROKE_OFF, f"the build of {begun} UTC did not come to its end"
     if record is not None and not record.ok:
         errors = "1 error" if record.errors == 1 else f"{record.errors} errors"
         return State.FAILED, f"the last build failed: {errors}"

@@ -177,7 +177,7 @@ def unknown_name(name: str) -> UsageError:
     near = get_close_matches(name, names, n=1)
     if provider == "own" and mine:
         near = [f"{PREFIX}{close}" for close in get_close_matches(words, [own.name for own in mine], n=1)]
-    elif colon and (close := get_close_matches(provider, _PROVIDERS, n=1)):
+    elif colon and (close := get_close_matches(provider, (*_PROVIDERS, "own"), n=1)):
         near = [f"{close[0]}:{words}"]
     elif (match := re.fullmatch(r"([a-z]+)-?(\d+\.\d.*)", name)) and match[1] in _PROVIDERS:
         near = [f"{match[1]}:{match[2]}"]

@@ -12,7 +12,8 @@ from lkm.errors import BadInputError, MissingError
 from lkm.guest import Guest
 from lkm.guest.agent import build_agent
 from lkm.guest.boot import build_initramfs
-from lkm.guest.qemu import find_qemu
+from lkm.guest.machine import Machine, build_command_line
+from lkm.guest.qemu import Qemu, find_qemu
 from lkm.kernel import Kernel
 
 
@@ -61,6 +62,26 @@ def test_a_guest_without_a_shell_says_so(
         assert guest.load(hello).ok
         with pytest.raises(MissingError, match="busybox"):
             guest.run("true")
+
+
+@pytest.mark.parametrize(("accelerator", "cpus"), [("tcg", 1), ("tcg", 2), ("kvm", 1)])
+def test_what_is_left_out_under_emulation(accelerator: str, cpus: int) -> None:
+    machine = Machine(Qemu(Path("qemu"), "7.2.0", False), accelerator, 256, cpus)
+    template, once = (build_command_line(machine, saved=saved).split() for saved in (True, False))
+    # A clone would look up the name of each module's init function as long as one is refused.
+    assert not any(word.startswith("initcall_blacklist=") for word in template)
+    assert ("initcall_blacklist=init_tsc_clocksource" in once) == (accelerator == "tcg")
+    assert ("noreplace-smp" in once) == (accelerator == "tcg" and cpus == 1)
+
+
+@pytest.mark.guest
+def test_a_guest_that_is_not_saved_keeps_its_clock(kernel: Kernel) -> None:
+    name = "cat /sys/devices/system/clocksource/clocksource0/current_clocksource"
+    with Guest(kernel, template=False) as guest:
+        before = guest.run(name).raw_stdout
+        # The kernel would change its clock a second after its drivers began, in the midst of a module's log.
+        assert guest.run("sleep 1.5; " + name).raw_stdout == before
+        assert "clocksource" not in guest.log().text
 
 
 @pytest.mark.guest

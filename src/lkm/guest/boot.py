@@ -80,13 +80,15 @@ def start_boot(
     *,
     fds: Sequence[int] = (),
     timeout: float = BOOT_TIMEOUT,
+    saved: bool = False,
 ) -> Iterator[Vm]:
     """Boots `kernel` and gives the guest once its agent is ready; ends it with the block.
 
-    `memory` describes QEMU's memory backend, `fds` are open files it is told of there.  Raises
-    `BadInputError` where the kernel does not get as far as the agent, with the console's last lines.
+    `memory` describes QEMU's memory backend, `fds` are open files it is told of there.  `saved`: it will be
+    a template, so that it comes to rest first.  Raises `BadInputError` where the kernel does not get as far
+    as the agent, with the console's last lines.
     """
-    vm = boot(kernel, machine, memory, cmdline, fds=fds, timeout=timeout)
+    vm = boot(kernel, machine, memory, cmdline, fds=fds, timeout=timeout, saved=saved)
     try:
         yield vm
     finally:
@@ -102,13 +104,14 @@ def boot(
     fds: Sequence[int] = (),
     timeout: float = BOOT_TIMEOUT,
     initramfs: Path | None = None,
+    saved: bool = False,
 ) -> Vm:
     """As `start_boot`; the caller closes it.
 
     `initramfs`: boots with this one in place of our own; `cmdline` must lead to `AGENT` in it.
     """
     image = find_image(kernel)
-    words = build_command_line(machine, cmdline)
+    words = build_command_line(machine, cmdline, saved=saved)
     with (
         _memory_file("lkm-initramfs", add_agent(initramfs) if initramfs else build_initramfs()) as first,
         # With an initramfs given, all is as a boot loader would have it: the image is not unpacked here.

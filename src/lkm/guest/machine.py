@@ -34,6 +34,11 @@ COMMAND_LINE = (
     "nowatchdog",  # a busy host is not a soft lockup; hangs are found from outside
     "rcupdate.rcu_expedited=1",  # unloading waits for grace periods
 )
+# Under plain emulation, of a guest that is not saved.  The first clock that is found stays: a second after
+# its drivers began the kernel would measure the TSC again and change clocks (tsc_refine_calibration_work),
+# whatever else is quick; the agent need not wait for that then.  Clones go without: as long as an initcall is
+# refused, the name of each module's is looked up, 3 ms.
+_ONE_CLOCK = ("initcall_blacklist=init_tsc_clocksource", "lkm_clock=first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,15 @@ def build_argv(machine: Machine, ends: Ends, memory: str) -> list[str]:
     return [*machine.qemu.argv, *words.split()]
 
 
-def build_command_line(machine: Machine, more: str = "") -> str:
-    """The kernel's command line, with `more` words at its end."""
+def build_command_line(machine: Machine, more: str = "", *, saved: bool = True) -> str:
+    """The kernel's command line, with `more` words at its end; `saved`: of what will be a template."""
     words = [*COMMAND_LINE, f"lkm_window={machine.window:#x}"]
+    emulated = machine.accelerator == "tcg"
+    words += _ONE_CLOCK if emulated and not saved else ()
+    if emulated and machine.cpus == 1:
+        # A lock prefix costs one emulated processor nothing; to take each out, the kernel changes its page
+        # tables twice, thousands of times (alternatives_smp_unlock, text_poke).
+        words.append("noreplace-smp")
     if machine.cpus == 1:
         words.append("nolapic_timer")  # the PIT does as well, and need not be measured for 0.15 s at boot
     else:

@@ -27,7 +27,7 @@ def boot_and_save(kernel: Kernel, machine: Machine, cmdline: str, part: Path) ->
     memory = os.memfd_create("lkm-mem", os.MFD_CLOEXEC)
     try:
         words = f"memory-backend-file,mem-path=/proc/self/fd/{memory},share=on"
-        with start_boot(kernel, machine, words, cmdline, fds=[memory]) as vm:
+        with start_boot(kernel, machine, words, cmdline, fds=[memory], saved=True) as vm:
             (part / "state").write_bytes(save(vm))  # it stands still from here on, and is killed
         _copy_sparse(memory, part / "mem")
     except OSError as error:

@@ -249,13 +249,17 @@ static void serve(u32 generation)
 
 /*
  * A second after it booted a kernel changes its clock for a better one (tsc_refine_calibration_work), and
- * says so.  A guest is saved after that, not in the middle.
+ * says so.  A guest is saved after that, not in the middle.  One that is not saved was told to keep its first
+ * clock (initcall_blacklist), which it can where it knows its symbols.
  */
-static void settle(void)
+static void settle(const char *clock)
 {
 	static const char path[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 	u64 until = now() + 1500000000UL;
 	char name[8];
+
+	if (clock && sys2(SYS_access, "/proc/kallsyms", 0) == 0)
+		return;
 
 	while (now() < until) {
 		long fd = sys2(SYS_open, path, O_RDONLY | O_CLOEXEC), got;
@@ -337,7 +341,7 @@ __attribute__((used)) void agent_main(long *stack)
 	worker_start();
 	lock_down(word(stack, "lkm_lockdown="));
 	exercise();
-	settle();
+	settle(word(stack, "lkm_clock="));
 	/* Only the boot goes without self-tests of ciphers, not what is loaded later. */
 	write_file("/sys/module/cryptomgr/parameters/notests", "N");
 	write_file("/proc/sys/kernel/printk", "8 4 1 8");

@@ -9,7 +9,7 @@
 /* Numbers: arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
 	SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9,
-	SYS_rt_sigaction = 13, SYS_ioctl = 16, SYS_dup2 = 33, SYS_nanosleep = 35, SYS_clone = 56,
+	SYS_rt_sigaction = 13, SYS_ioctl = 16, SYS_access = 21, SYS_dup2 = 33, SYS_nanosleep = 35, SYS_clone = 56,
 	SYS_fork = 57, SYS_execve = 59, SYS_exit = 60, SYS_wait4 = 61, SYS_kill = 62,
 	SYS_chdir = 80, SYS_mkdir = 83, SYS_symlink = 88, SYS_fchmod = 91, SYS_setsid = 112,
 	SYS_getppid = 110, SYS_prctl = 157, SYS_mount = 165, SYS_reboot = 169, SYS_sethostname = 170, SYS_ioperm = 173, SYS_init_module = 175,

@@ -33,6 +33,21 @@ def test_each_device_has_its_driver(q35: Machine) -> None:
     assert titles["6:0:0:0"] == "QEMU QEMU HARDDISK"
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_driver_that_is_built_in_may_have_a_place_among_the_modules(loaded: bool) -> None:
+    record = """lkm hardware 1
+L /sys/bus/pci/devices/0000:00:01.0 ../../../devices/pci0000:00/0000:00:01.0
+F /sys/devices/pci0000:00/0000:00:01.0/modalias
+|pci:v00008086d00001234
+L /sys/devices/pci0000:00/0000:00:01.0/driver ../../../bus/pci/drivers/xhci_hcd
+L /sys/bus/pci/drivers/xhci_hcd/module ../../../../module/xhci_pci
+"""
+    record += "F /sys/module/xhci_pci/initstate\n|live\n" if loaded else ""
+    (device,) = read_machine(Recorded("file", record)).devices
+    assert (device.driver, device.module) == ("xhci_hcd", "xhci_pci")
+    assert device.form is (Form.MODULE if loaded else Form.BUILT_IN)
+
+
 def test_an_acpi_device_that_only_describes_another_says_so(q35: Machine) -> None:
     described = {one.name: one.same_as for one in q35.devices if one.bus == "acpi"}
     assert described["PNP0A08:00"] == "sys/devices/pci0000:00"

@@ -56,7 +56,9 @@ def read_cpu(root: Root) -> Cpu:
         core = root.read(f"{_PLACE}/{name}/topology/core_id")
         if core is not None:
             sockets.add(package)
-            cores.add((package, core))
+            # Numbers of cores may come again on another die; who shares a core is told without them.
+            siblings = root.read(f"{_PLACE}/{name}/topology/thread_siblings_list")
+            cores.add(siblings or f"{package} {core}")
     threads = count_list(online) or count
     return Cpu(
         arch=_arch(root, first, flags),

@@ -27,6 +27,7 @@ text /proc/version /proc/sys/kernel/osrelease /proc/sys/kernel/arch /sys/kernel/
 text /sys/class/dmi/id/[a-z]*_[a-z]* /sys/firmware/efi/fw_platform_size /sys/firmware/acpi/pm_profile
 text /sys/kernel/mm/transparent_hugepage/enabled /sys/devices/system/cpu/online /sys/devices/system/cpu/possible
 text /sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id /sys/devices/system/cpu/cpu[0-9]*/topology/core_id
+text /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list
 text /sys/devices/system/cpu/cpu0/cache/index*/[lst]*[lpe] /sys/devices/system/cpu/cpu0/cache/index*/shared_cpu_list
 text /sys/devices/system/cpu/vulnerabilities/* /sys/devices/system/cpu/smt/control /sys/devices/system/node/node*/meminfo
 text /sys/module/*/initstate

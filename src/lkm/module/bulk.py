@@ -23,10 +23,11 @@ def read_information(path: str) -> tuple[Pairs, Signature | None]:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError):
         return _carefully(path)
-    source = None
+    ours = True
     try:
         quick = Quick(partial(os.pread, fd))
         data = quick.contents(b"\0.modinfo\0")
+        ours = False  # from here on it is the source's, which closes it where it is none, too
         source = FileSource(fd, name=path)
         pairs = [
             (key, value)
@@ -38,7 +39,7 @@ def read_information(path: str) -> tuple[Pairs, Signature | None]:
     except UNUSUAL:
         return _carefully(path)
     finally:
-        if source is None:
+        if ours:
             os.close(fd)
 
 

@@ -12,7 +12,9 @@ from lkm.errors import MissingError
 from lkm.paths import cache_dir, locked, new_directory
 
 _SOURCES = Path(__file__).parent
+_AGENT, _LAUNCHER = "agent", "launch"
 _COMPILERS = ("gcc", "cc", "clang")
+_KEPT = 4  # of the newest; another version of lkm that shares the cache may be running with an older one
 # Freestanding, so no C library is needed; no vector registers, so the guest saves and restores none.
 _FLAGS = (
     "-static -nostdlib -ffreestanding -fno-builtin -O2 -Wall -fno-pie -no-pie -mgeneral-regs-only "
@@ -40,7 +42,7 @@ def fingerprint(data: bytes) -> str:
 
 def build_launcher() -> Path:
     """The program that starts QEMU so that it ends with us; see `build_agent`."""
-    return build_agent().with_name("launch")
+    return build_agent().with_name(_LAUNCHER)
 
 
 def build_agent() -> Path:
@@ -49,11 +51,11 @@ def build_agent() -> Path:
     Raises `MissingError` where there is no C compiler.
     """
     directory = cache_dir() / "agent" / agent_key()
-    program = directory / "agent"
-    if program.exists():
+    program, launcher = directory / _AGENT, directory / _LAUNCHER
+    if program.exists() and launcher.exists():
         return program
     with locked(cache_dir() / "agent" / ".lock"):
-        if program.exists():
+        if program.exists() and launcher.exists():
             return program
         compiler = next(filter(None, map(process.find_program, _COMPILERS)), None)
         if compiler is None:
@@ -61,12 +63,17 @@ def build_agent() -> Path:
         with new_directory(directory) as part:
             launch = _SOURCES / "launch.c"
             agent = [path for path in sorted(_SOURCES.glob("*.c")) if path != launch]
-            for name, sources in (("agent", agent), ("launch", [launch])):
+            for name, sources in ((_AGENT, agent), (_LAUNCHER, [launch])):
                 argv: list[str | Path] = [compiler, *_FLAGS.split(), "-o", part / name, *sources]
                 process.run(argv, timeout=120).check("compiling the guest's agent")
-        import shutil
-
-        for old in directory.parent.iterdir():
-            if old.is_dir() and old != directory and not old.name.startswith(".new-"):
-                shutil.rmtree(old, ignore_errors=True)
+        _remove_old(directory.parent)
     return program
+
+
+def _remove_old(directory: Path) -> None:
+    """Keeps the newest few of what was compiled."""
+    import shutil
+
+    built = [path for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".new-")]
+    for old in sorted(built, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -169,6 +170,10 @@ def test_what_cannot_be_built_is_said_before(
     with pytest.raises(BadInputError, match="there is no such file"):
         build_kernel(Request(tree, build))
     (build / ".config").write_text("CONFIG_A=y\n")
+    with (build / ".lkm-build.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="going on there already"):
+            build_kernel(Request(tree, build))
     monkeypatch.setattr("lkm.compile.build.estimate_room", lambda *_, **__: 1 << 60)
     with pytest.raises(MissingError, match="no room on the disk"):
         build_kernel(Request(tree, build))

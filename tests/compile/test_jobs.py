@@ -63,7 +63,7 @@ def test_memory_is_what_the_group_leaves(tmp_path: Path) -> None:
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "count_processors", lambda: (8, "8 processors"))
     monkeypatch.setattr(jobs, "read_free_memory", lambda: 1 << 30)
-    assert jobs.choose_jobs({}).count == 8
+    assert jobs.choose_jobs({}).count == 6
     chosen = jobs.choose_jobs({"DEBUG_INFO": "y"})
     assert chosen.count == 3 and "1024 MiB of memory are free" in chosen.why
     assert jobs.choose_jobs({"DEBUG_INFO": "y"}, asked=16) == jobs.Jobs(16, "as asked")

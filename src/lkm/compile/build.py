@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +44,6 @@ from lkm.kconfig.tree import check_clean
 from lkm.kernel.compiler import read_compiler_version
 from lkm.kernel.layout import read_build_release
 from lkm.kernel.store import read_size
-from lkm.paths import locked
 from lkm.progress import Progress, Silent
 from lkm.release.record import read_record
 from lkm.release.space import check_space
@@ -77,7 +78,7 @@ def build_kernel(
     given = {**dict(tree.words), **request.words}
     check_needs(config, given, request.targets, made=(build / "scripts/kconfig/conf").exists())
     check_keys(tree, build, config)
-    with locked(build / ".lkm-build.lock"):
+    with _alone(build):
         before = read_build_record(build)
         known_size = before.on_disk if before is not None and before.ok else read_size(build)
         check_space(build, estimate_room(config, there=known_size))
@@ -86,6 +87,20 @@ def build_kernel(
         kind = "-".join([tree.arch, "debug" if config.get("DEBUG_INFO") == "y" else "plain"])
         run = _Run(request, _begin(request, words, jobs), words, jobs, kind)
         return _make(run, progress or Silent(), on_line=on_line, timeout=timeout)
+
+
+@contextlib.contextmanager
+def _alone(build: Path) -> Iterator[None]:
+    """Holds the build directory; raises `UsageError` where another build works there now."""
+    with (build / ".lkm-build.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{build}: a build is going on there already",
+                hint=f"tail -f {log_path(build)} shows it; or another directory: -O DIR",
+            ) from None
+        yield
 
 
 def plan_command(request: Request) -> str:

@@ -102,11 +102,12 @@ def find_tree_row(name: str) -> TreeRow | None:
 
 def find_much(owns: Sequence[OwnRow], trees: Sequence[TreeRow]) -> tuple[int, str]:
     """Bytes that own kernels and sources take, and the name of what may go first; "" where they are few."""
-    total = sum(row.size for row in owns if not row.state.own.linked) + sum(row.size for row in trees)
+    owns = [row for row in owns if not row.state.own.linked]  # the others stay, whatever is removed
+    total = sum(row.size for row in owns) + sum(row.size for row in trees)
     if total < MUCH:
         return total, ""
     idle = [row.place.name for row in sorted(trees, key=lambda row: -row.size) if not row.users]
-    oldest = [row.state.own.full_name for row in sorted(owns, key=lambda row: row.last) if row.size]
+    oldest = [row.state.own.full_name for row in sorted(owns, key=lambda row: row.last)]
     return total, next(iter([*idle, *oldest]), "")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from own_build import OwnBuild
 
 from lkm.cli import run_command
 from lkm.hardware import Machine, open_root, read_machine
@@ -61,6 +62,19 @@ def test_this_machine(lkm: Lkm) -> None:
     assert status == 0
     for label in ("CPU", "KVM", "memory", "firmware", "kernel"):
         assert re.search(rf"^{label} ", out, re.MULTILINE)
+
+
+@pytest.mark.fetch
+def test_what_an_own_kernel_lacks_for_this_machines_root(
+    lkm: Lkm, own_kernel: OwnBuild, tmp_path: Path
+) -> None:
+    mount = "F /proc/self/mountinfo\n|21 1 254:0 / / rw - ext4 /dev/vda rw\n"
+    path = tmp_path / "machine"
+    text = re.sub(r"F /proc/self/mountinfo\n(\|.*\n)*", mount, Path(MACHINE).read_text())
+    path.write_text(text)
+    status, out, err = lkm("--hardware", "--from", str(path), "--kernel", str(own_kernel.build))
+    assert status == 0 and "options by Linux 6.1" in " ".join(out.split())
+    assert f"configure -O {own_kernel.build} set EXT4_FS=y VIRTIO_BLK=y VIRTIO_PCI=y" in err
 
 
 def test_a_machine_of_another_kind_asks_no_kernel_of_this_one(lkm: Lkm) -> None:

@@ -16,7 +16,7 @@ from lkm.hardware.report import build_report
 from lkm.hardware.service import Kernel, Option, Service, find_needs, find_services
 from lkm.hardware.value import Form
 from lkm.kernel import Kernel as BootKernel
-from lkm.show.hardware import next_command
+from lkm.show.hardware import missing_options, next_command
 
 OPTIONS = {
     "e1000": ["E1000"],
@@ -99,6 +99,21 @@ def test_what_the_root_file_system_needs(q35: Machine, modules: Path) -> None:
     assert [need.module for need in needs] == ["ext4", "virtio_blk", "virtio_pci"]
     assert needs[0].option == Option("EXT4_FS", "n", True) and needs[0].form is Form.MODULE
     assert find_needs(q35, (), kernel) == ()  # its root is in memory
+    report = build_report(
+        machine, Kernel("bare", options={"ext4": ["EXT4_FS"], "virtio_blk": ["B"]}, values={})
+    )
+    assert missing_options(report) == ["EXT4_FS=y", "B=y"]
+
+
+def test_a_driver_that_the_known_kernel_has_not_is_found_in_its_sources(q35: Machine, tmp_path: Path) -> None:
+    """The machine's kernel has them built in; the one that is asked is a small one of the same sources."""
+    built_in = tuple(replace(one, module="", form=Form.BUILT_IN) for one in q35.devices if one.driver)
+    machine = replace(q35, devices=built_in, loaded=())
+    services = served(
+        machine, Kernel(modules=tmp_path, options={**OPTIONS, "virtio_blk": ["VIRTIO_BLK"], "serial": ["A"]})
+    )
+    assert services["virtio virtio1"].option == Option("VIRTIO_BLK", "", True)
+    assert services["pnp 00:02"].option is None
 
 
 def test_the_next_thing_to_type(q35: Machine, modules: Path) -> None:

@@ -33,7 +33,7 @@ def show_hardware(
     """Reads the machine at `place` (default: this one), asks a kernel and sources, prints; always 0."""
     from lkm.hardware import open_root, read_machine
     from lkm.hardware.report import build_report
-    from lkm.show.hardware import hardware_json, hardware_lines, next_command
+    from lkm.show.hardware import hardware_json, hardware_lines, missing_options, next_command
 
     root = open_root(place or Path("/"))
     machine = read_machine(root)
@@ -44,6 +44,10 @@ def show_hardware(
         common.emit_json(hardware_json(report, kvm))
         return 0
     common.echo_lines(hardware_lines(report, kvm=kvm, width=common.terminal_width(), every=every))
+    missing = missing_options(report)
+    if missing:
+        build = report.kernel if Path(report.kernel).is_dir() else "DIR"
+        common.hint(f"for a kernel that comes to /: lkm kernel configure -O {build} set {' '.join(missing)}")
     next_step = next_command(report, here=root.here)
     if next_step:
         common.hint(f"for the devices without a driver: {next_step}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lkm.hardware.value import Device, Form, Machine
-from lkm.modtree.lookup import Lookup, Named
+from lkm.modtree.lookup import Named, open_lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Kernel:
         self.name, self.release = name, release
         self.options = options
         self.values = values
-        self.lookup = Lookup(modules) if modules is not None else None
+        self.lookup = open_lookup(modules) if modules is not None else None
 
     def find_option(self, module: str) -> Option | None:
         """The option that builds `module`."""
@@ -105,14 +105,14 @@ class Kernel:
         return [one for one in self.lookup.find(alias) if one.alias]
 
     def has_module(self, module: str) -> bool:
-        """Whether a module of that name, loadable or built in, is the kernel's.
+        """Whether there is a module of that name: the kernel has it, or its sources.
 
-        Without a list of them: whether one option alone builds it.
+        In the sources a plain word (`serial`, `system`) may be any object; a name with more to it is the one.
         """
-        if self.lookup is not None:
-            return self.lookup.find_name(module) is not None
+        if self.lookup is not None and self.lookup.find_name(module) is not None:
+            return True
         if self.options is not None:
-            return len(self.options.get(module, ())) == 1
+            return len(self.options.get(module, ())) == 1 and not module.isalpha()
         return self.find_option(module) is not None
 
     def _value(self, option: str) -> str:

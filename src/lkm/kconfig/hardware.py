@@ -16,7 +16,7 @@ from pathlib import Path
 from lkm.errors import BadInputError, UsageError
 from lkm.kconfig.index import Index
 from lkm.kconfig.makefiles import find_options
-from lkm.modtree.lookup import Lookup
+from lkm.modtree.lookup import open_lookup
 
 _LIMIT = 8 << 20
 
@@ -85,7 +85,7 @@ def find_drivers(
     devices: Sequence[Device], modules: Path, index: Index, values: Mapping[str, str]
 ) -> tuple[list[Driver], list[Device]]:
     """The modules of `modules` (lib/modules/RELEASE) for each device, with options; devices without."""
-    lookup = Lookup(modules)
+    lookup = open_lookup(modules)
     options = find_options(index)
     drivers, without = [], []
     for device in devices:

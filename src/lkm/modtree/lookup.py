@@ -123,3 +123,16 @@ class Lookup:
             return [direct]
         values = [value for _, value in self._built_in_aliases.search_patterns(folded)]
         return [Named(one.decode("utf-8", "surrogateescape"), None, name) for one in dict.fromkeys(values)]
+
+
+def open_lookup(modules_dir: Path) -> Lookup:
+    """A lookup that need not read modules again: by depmod's indexes, else by what the cache keeps of them.
+
+    Modules that no depmod has seen, as those of a package unpacked by hand, are packed and many.  Raises
+    `BadInputError` where the directory cannot be read.
+    """
+    if (modules_dir / "modules.alias.bin").is_file():
+        return Lookup(modules_dir)
+    from lkm.modtree.index import Index, fresh_tree
+
+    return Lookup(modules_dir, tree=fresh_tree(Index(), modules_dir, bad=lambda error: None)[0])

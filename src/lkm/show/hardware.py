@@ -96,6 +96,12 @@ def next_command(report: Report, *, here: bool) -> str:
     return f"lkm kernel configure -O DIR --for-hardware{where}"
 
 
+def missing_options(report: Report) -> list[str]:
+    """`NAME=y` of each option without which the known kernel would not come to `/`, where sources say so."""
+    options = (need.option for need in report.needs)
+    return [f"{one.name}=y" for one in options if one is not None and one.sure and one.value == "n"]
+
+
 def _facts(report: Report, kvm: str, *, every: bool) -> Iterator[tuple[str, list[str]]]:
     machine = report.machine
     cpu, memory, firmware = machine.cpu, machine.memory, machine.firmware

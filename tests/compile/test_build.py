@@ -27,6 +27,7 @@ from lkm.kbuild.value import Severity
 from lkm.kconfig import Request as Wanted
 from lkm.kconfig import Tree, configure, read_preset, read_tree
 from lkm.kernel.setup_header import read_setup_header
+from lkm.release.record import Record, write_record
 
 if TYPE_CHECKING:
     from own_build import OwnBuild
@@ -230,3 +231,28 @@ def test_a_preset_is_configured_where_there_is_nothing(tree: Tree, tmp_path: Pat
         == 0
     )
     assert not build.exists() and read_preset("tiny").base == "allnoconfig"
+
+
+def test_a_release_whose_sources_are_here_is_configured_and_named(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each step once: the second call finds sources and configuration made.  A quick target of make's."""
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path))
+    place = tmp_path / f"sources/linux-{tree.version}"
+    place.parent.mkdir()
+    place.symlink_to(tree.path)
+    write_record(place, Record(tree.version, "tarball", "x", True, "good", "signed by somebody"))
+    words = ["kernel", "build", "6.1", "--preset", "tiny", "scripts_basic"]
+    assert run_command(words) == 0
+    said = capsys.readouterr()
+    assert f"kernel own:{tree.version}-tiny" in said.out and "sources: signed by somebody" in said.out
+    build = tmp_path / f"own/{tree.version}-tiny"
+    assert (build / "scripts/basic/fixdep").is_file()
+    record = read_build_record(build)
+    assert record is not None and record.source is not None and record.source["verified"] is True
+    made = (build / ".config").stat().st_mtime_ns
+    assert run_command(words) == 0
+    assert (build / ".config").stat().st_mtime_ns == made
+    capsys.readouterr()
+    assert run_command(["kernel", "build", f"{tree.version}-tiny", "--dry-run", "-j3"]) == 0
+    assert capsys.readouterr().out.startswith(f"make -C {tree.path} O={build} ")

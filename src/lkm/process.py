@@ -103,6 +103,52 @@ def end_group(process: subprocess.Popen[bytes], *, grace: float = 2.0) -> None:
             return
 
 
+@contextlib.contextmanager
+def _started(
+    words: Sequence[str],
+    *,
+    timeout: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int = subprocess.PIPE,
+    by: str = "KILL",
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs; its group is ended where the block raises, `TimeoutExpired` becomes our own."""
+    trace(words, cwd=cwd)
+    try:
+        process = subprocess.Popen(
+            dies_with_us(words, by=by),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
+    try:
+        yield process
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
+    except BaseException:
+        end_group(process)
+        raise
+    finally:
+        if process.stdout is not None:  # only now: one that is to end tidies up before it meets a closed pipe
+            process.stdout.close()
+
+
+def _result(words: tuple[str, ...], status: int, out: str, err: str, start: float) -> Result:
+    """What came of a program with `Popen.returncode` as its status."""
+    status = status if status >= 0 else 128 - status
+    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
+        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
+    return Result(words, status, out, err, time.monotonic() - start)
+
+
 def run(
     argv: Sequence[str | Path],
     *,
@@ -120,38 +166,11 @@ def run(
     interrupt ends the group before it goes on.
     """
     words = tuple(str(word) for word in argv)
-    trace(words, cwd=cwd)
     start = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            dies_with_us(words),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
-    try:
+    source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    with _started(words, timeout=timeout, cwd=cwd, env=env, stdin=source) as process:
         out, err = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        end_group(process)
-        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
-    except BaseException:
-        end_group(process)
-        raise
-    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
-        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
-    return Result(
-        words,
-        status,
-        out.decode("utf-8", errors),
-        err.decode("utf-8", errors),
-        time.monotonic() - start,
-    )
+    return _result(words, process.returncode, out.decode("utf-8", errors), err.decode("utf-8", errors), start)
 
 
 def run_fed(
@@ -167,21 +186,9 @@ def run_fed(
     the feeding.  An exception of `chunks` ends the program and goes on.
     """
     words = tuple(str(word) for word in argv)
-    trace(words)
     start = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            dies_with_us(words),
-            env=None if env is None else dict(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
-    assert process.stdin is not None
-    try:
+    with _started(words, timeout=timeout, env=env, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             with contextlib.suppress(OSError):  # a pipe of 1 MiB lets both sides work at once
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
@@ -193,22 +200,8 @@ def run_fed(
                     raise subprocess.TimeoutExpired(words, timeout)
         process.stdin = None  # closed; communicate() would flush it
         out, err = process.communicate(timeout=max(start + timeout - time.monotonic(), 0.1))
-    except subprocess.TimeoutExpired:
-        end_group(process)
-        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
-    except BaseException:
-        end_group(process)
-        raise
-    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
-        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
-    return Result(
-        words,
-        status,
-        out.decode("utf-8", "replace"),
-        err.decode("utf-8", "replace"),
-        time.monotonic() - start,
-    )
+    said, complained = (part.decode("utf-8", "replace") for part in (out, err))
+    return _result(words, process.returncode, said, complained, start)
 
 
 def run_lines(
@@ -225,52 +218,26 @@ def run_lines(
     `on_line` gets a line without its newline.  `dies_by`: the signal it gets where we are killed.
     """
     words = tuple(str(word) for word in argv)
-    trace(words, cwd=cwd)
     start = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            dies_with_us(words, by=dies_by),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
     lines: list[str] = []
-    try:
-        for line in _lines_of(process, start + timeout):
+    with _started(words, timeout=timeout, cwd=cwd, env=env, stderr=subprocess.STDOUT, by=dies_by) as process:
+        assert process.stdout is not None
+        for line in _lines_of(process.stdout.fileno(), start + timeout):
             lines.append(line)
             if on_line is not None:
                 on_line(line)
         process.wait(timeout=max(start + timeout - time.monotonic(), 0.1))
-    except (TimeoutError, subprocess.TimeoutExpired):
-        end_group(process)
-        raise OutOfTimeError(f"no end after {timeout:g} s: {shlex.join(words)}") from None
-    except BaseException:
-        end_group(process)
-        raise
-    finally:
-        if process.stdout is not None:
-            process.stdout.close()
-    status = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    if status == 127 and find_program(words[0]) is None and not Path(words[0]).exists():
-        raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor")
-    said = "".join(f"{line}\n" for line in lines)
-    return Result(words, status, said, "", time.monotonic() - start)
+    return _result(words, process.returncode, "".join(f"{line}\n" for line in lines), "", start)
 
 
-def _lines_of(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]:
-    """The lines of a program's output until it closes it; raises `TimeoutError` at `deadline`."""
-    assert process.stdout is not None
-    fd, rest = process.stdout.fileno(), b""
+def _lines_of(fd: int, deadline: float) -> Iterator[str]:
+    """The lines of a program's output until it closes it; raises `TimeoutExpired` at `deadline`."""
+    rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
         while True:
             if not selector.select(max(deadline - time.monotonic(), 0)):
-                raise TimeoutError
+                raise subprocess.TimeoutExpired([], 0)
             data = os.read(fd, 65536)
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:

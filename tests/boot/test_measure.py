@@ -39,6 +39,7 @@ def test_every_phase_is_there_in_order_and_without_gaps(boot: Boot) -> None:
     exec_ = next(one for one in phases if one.name == "exec")
     assert rootfs.start <= initramfs.start < initramfs.end <= exec_.start
     assert boot.firmware.startswith("SeaBIOS ")
+    assert boot.plain_total > phases[-1].seconds and boot.debug_total > phases[-1].seconds
 
 
 def test_the_image_is_unpacked_by_the_kernel_itself(boot: Boot) -> None:

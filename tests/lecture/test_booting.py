@@ -12,18 +12,26 @@ import time
 from pathlib import Path
 
 import pytest
+from own_build import OwnBuild
 
 from lkm.cli import run_command
 
 pytestmark = pytest.mark.guest
 
 
+@pytest.mark.fetch
 def test_how_linux_comes_up_in_the_terminal_and_as_a_page(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_kernel: OwnBuild,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
-    assert run_command(["kernel", "boot", "--svg", "boot.svg", "--html", "boot.html"]) == 0
+    assert (
+        run_command(["kernel", "boot", str(own_kernel.build), "--svg", "boot.svg", "--html", "boot.html"])
+        == 0
+    )
     shown = capsys.readouterr().out
     order = [
         "Firmware", "Decompression", "start_kernel", "First threads", "Initcalls: early", "Initcalls: core",
@@ -33,6 +41,8 @@ def test_how_linux_comes_up_in_the_terminal_and_as_a_page(
     assert places == sorted(places)
     assert re.search(r"\d+ KiB  Freeing unused kernel image \(initmem\) memory", shown)
     assert re.search(r"\d+ initcalls, ", shown) and "The slowest" in shown
+    # Its own build says which file a function is from.
+    assert re.search(r"drivers/char/mem\.c:\d+|init/\w+\.c:\d+|\w+/\w+\.c:\d+", shown)
     assert max(map(len, shown.splitlines())) <= 80
     for name in ("boot.svg", "boot.html"):
         text = (tmp_path / name).read_text()

@@ -121,4 +121,5 @@ def test_json_has_the_documented_parts(boot: Boot) -> None:
         "log",
         "unknown",
     } <= set(value)
+    assert {"debug_total", "plain_total"} <= set(value)
     assert value["phases"][0]["name"] == "firmware" and value["phases"][0]["seconds"] > 0

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How a kernel comes up: booted twice, once for the times and once for the functions it calls.
+"""How a kernel comes up: booted for the times, for the functions it calls, and for nothing else.
 
 `initcall_debug` writes two lines for each function and so makes a boot longer: the phases are those of a
-boot without it, the functions those of a second boot with it.
+boot without it, the functions those of a second boot with it.  Being watched costs time too (see
+`lkm.boot.watch`): a third boot says how long it takes with only its end taken.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lkm.boot.origin import add_origins
 from lkm.boot.points import Entry, Points, find_points
 from lkm.boot.stages import FIRMWARE, INITRAMFS, INITRAMFS_END, LEVELS, PLACES, STAGES, Stage
 from lkm.boot.value import Boot, Image, Phase
-from lkm.boot.watch import Ask, Watched, watch
+from lkm.boot.watch import NOTHING, Ask, Watched, watch
 from lkm.errors import UsageError
 from lkm.guest.identity import find_image
 from lkm.guest.start import Settings, find_machine
@@ -83,7 +84,11 @@ def boot_kernel(
     if debug:
         return _with_calls(boot, seen, points, found)
     show.update(f"booting {found.name} again, with initcall_debug")
-    return _with_calls(boot, watch(ask, points, None, more="initcall_debug", only=JOINTS), points, found)
+    called = watch(ask, points, None, more="initcall_debug", only=JOINTS)
+    boot = _with_calls(boot, called, points, found)
+    show.update(f"booting {found.name} again, unwatched")
+    plain = watch(ask, points, None, only=NOTHING)
+    return replace(boot, plain_total=plain.ready or 0.0)
 
 
 def build_boot(ask: Ask, seen: Watched, points: Points, header: SetupHeader | None) -> Boot:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel
     from lkm.kernel.kallsyms import MapSymbol
 
-_FORMAT = 3
+_FORMAT = 4
 _KEPT = 16  # files in the cache
 _ENTRY = re.compile(r"__initcall__kmod_(.+)__\d+_(\d+)_")
 _AROUND = ("__init_begin", "__init_end", "_sinittext", "_einittext")
@@ -40,13 +40,17 @@ _MOST = 1 << 16  # initcalls; allyesconfig has a few thousand
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of the table of initcalls: `address` of the function; `module`, `line` as in `Initcall`."""
+    """One of the table of initcalls: `address` of the function; `module`, `line` as in `Initcall`.
+
+    `slot`: the address of the entry itself, which the kernel reads to call the function.
+    """
 
     name: str
     level: str
     address: int
     module: str = ""
     line: int = 0
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,14 @@ class Points:
     entry: int = 0
 
     def address(self, begins: str) -> int | None:
-        """Where a stage begins, for those that begin in the kernel proper; None where it is not known."""
+        """Where a stage begins, for those that begin in the kernel proper; None where it is not known.
+
+        Of a level the address of its first entry in the table, which is read as the level begins.
+        """
         if not begins.startswith("level "):
             return self.symbols.get(begins)
         level = LEVELS[begins.removeprefix("level ")]
-        return next((entry.address for entry in self.entries if entry.level == level), None)
+        return next((entry.slot for entry in self.entries if entry.level == level), 0) or None
 
 
 def find_points(kernel: Kernel, image: Path) -> Points:
@@ -143,9 +150,8 @@ def read_entries(symbols: Iterable[MapSymbol], vmlinux: bytes) -> list[Entry]:
             address = at + struct.unpack("<i", data)[0]
             about = _ENTRY.match(names.get(at, ""))
             name = functions.get(address, f"{address:#x}")
-            found.append(
-                Entry(name, level, address, about[1] if about else "", int(about[2]) if about else 0)
-            )
+            module, line = (about[1], int(about[2])) if about else ("", 0)
+            found.append(Entry(name, level, address, module, line, at))
     return found
 
 

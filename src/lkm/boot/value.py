@@ -88,11 +88,12 @@ class Boot:
 
     `phases`: in order, without gaps but for those `aside`; of a boot without `initcall_debug`.  `initcalls`:
     in the order of their calls, of a second boot with it, which took `debug_total` seconds (0.0: there was
-    none).  `total`: seconds to READY.  `clock`: when the kernel's own clock began (its printk times count
-    from there), by the host's, and `clock_rate` how many seconds each of its seconds took, where known.
-    `log`: of the first boot.  `firmware`: what the firmware calls itself.  `ending`: None for a kernel that
-    came up; else how it ended, `reached` naming the last phase begun and `last_call` an initcall that did
-    not return.  `unknown`: what could not be found out, a sentence each.
+    none).  `total`: seconds to READY, and `plain_total` those of a third boot of which only that was taken.
+    `clock`: when the kernel's own clock began (its printk times count from there), by the host's, and
+    `clock_rate` how many seconds each of its seconds took, where known.  `log`: of the first boot.
+    `firmware`: what the firmware calls itself.  `ending`: None for a kernel that came up; else how it ended,
+    `reached` naming the last phase begun and `last_call` an initcall that did not return.  `unknown`: what
+    could not be found out, a sentence each.
     """
 
     kernel: str
@@ -106,6 +107,7 @@ class Boot:
     log: tuple[Record, ...]
     total: float
     debug_total: float = 0.0
+    plain_total: float = 0.0
     clock: float | None = None
     clock_rate: float | None = None
     firmware: str = ""

@@ -3,8 +3,10 @@
 
 The machine is stopped at breakpoints in QEMU's gdb stub, which change nothing in the guest's memory.  While
 it stands its clock stands too, so only the time it ran counts: QEMU's monitor says when it stopped and went
-on (the events STOP and RESUME), however late we hear of it.  Only the next two places are watched at a time:
-QEMU is slowed down by each breakpoint it has.
+on (the events STOP and RESUME), however late we hear of it.  What remains: QEMU forgets the code it has
+translated at each breakpoint (gdbstub, gdb_vm_state_change: tb_flush), and translates it again; not at a
+watchpoint, so the levels are seen as the kernel reads the first entry of each in the table of initcalls.
+Only the next two places are watched at a time: code in the page of one runs slowly until it is reached.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from lkm.kernel import Kernel
 
 _SETUP, _DECOMPRESSOR = 0x10200, 0x100000  # QEMU's hw/i386/x86.c (x86_load_linux), pc-bios/optionrom
+NOTHING = frozenset({""})  # `only`: no place at all
 _AHEAD = 2  # places watched at a time
 _BEFORE_ASIDE = "level rootfs"  # what starts the unpacking of the initramfs
 _ANSWER = 10.0  # seconds the monitor may take
@@ -192,8 +195,8 @@ class _Follow:
             self._listen(0.0)
             return
         self._ran += self._event("STOP") - self._resumed
-        at = stub.register(RIP)
         # In 16-bit code the register counts from the segment's beginning: it is none of the others then.
+        at = stub.watched if stub.watched is not None else stub.register(RIP)
         name, address = next((one for one in self._set if one[1] == at), self._set[0])
         self._seen.marks[name] = self._ran
         self._reached(stub, name, address)
@@ -219,7 +222,7 @@ class _Follow:
 
     def _reached(self, stub: Stub, name: str, address: int) -> None:
         """Takes the breakpoint out, and those of places that were passed by."""
-        stub.set_breakpoint(address, there=False)
+        _place(stub, (name, address), there=False)
         self._set.remove((name, address))
         if name in (INITRAMFS.begins, INITRAMFS_END):
             self._add_aside(stub, INITRAMFS_END)
@@ -227,7 +230,7 @@ class _Follow:
         order = [stage.begins for stage in STAGES]
         for other in [*self._set]:
             if other[0] in order and order.index(other[0]) < order.index(name):
-                stub.set_breakpoint(other[1], there=False)
+                _place(stub, other, there=False)
                 self._set.remove(other)
         if name == _BEFORE_ASIDE:
             self._add_aside(stub, INITRAMFS.begins)
@@ -244,7 +247,7 @@ class _Follow:
             place = self._queue.pop(0)
             if any(place[1] == address for _, address in self._set):
                 continue
-            stub.set_breakpoint(place[1])
+            _place(stub, place)
             self._set.append(place)
             watched += 1
 
@@ -257,3 +260,11 @@ class _Follow:
             elif frame.type == Say.READY:
                 self._seen.ready = self._ran + time.time() - self._resumed
                 return
+
+
+def _place(stub: Stub, place: tuple[str, int], *, there: bool = True) -> None:
+    """Has the guest stop there, or not any more: at a function, or as a level's first entry is read."""
+    if place[0].startswith("level "):
+        stub.set_watchpoint(place[1], there=there)
+    else:
+        stub.set_breakpoint(place[1], there=there)

@@ -56,8 +56,8 @@ def command(
 ) -> int:
     """Boot a kernel from power-on and show how Linux comes up: phases, initcalls, memory given back.
 
-    It is booted twice, without and with initcall_debug: its times are those of the first. Exit status 1
-    where it does not come up.
+    It is booted three times: for its times, for its initcalls (initcall_debug), and unwatched. Exit status
+    1 where it does not come up.
 
     \b
     lkm kernel boot

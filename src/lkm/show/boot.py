@@ -161,11 +161,16 @@ def clock_notes(boot: Boot) -> list[str]:
                 f"The kernel's own clock (dmesg) begins {boot.clock:.2f} s after power-on: add that to a "
                 "time in its log."
             )
+    if boot.plain_total:
+        notes.append(
+            f"Unwatched, in another boot, it takes {format_duration(boot.plain_total)}: where it is stopped "
+            "QEMU translates its code anew."
+        )
     if boot.debug_total and boot.total:
         more = boot.debug_total / boot.total - 1
         notes.append(
-            "The functions are those of a second boot, with initcall_debug: "
-            f"{format_duration(boot.debug_total)} ({more:+.0%}; one boot each, so some of that is chance)."
+            "The functions are those of a boot with initcall_debug, stopped in few places: "
+            f"{format_duration(boot.debug_total)} ({more:+.0%}; of one boot each, some is chance)."
         )
     return notes
 
@@ -285,6 +290,7 @@ def boot_json(boot: Boot) -> dict[str, Any]:
                 "ok",
                 "total",
                 "debug_total",
+                "plain_total",
                 "clock",
                 "clock_rate",
                 "firmware",

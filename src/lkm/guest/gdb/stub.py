@@ -25,6 +25,7 @@ _MOST = 1024  # bytes of one read; a packet of QEMU holds 4096 letters
 _PACKET = re.compile(rb"\$([^#]*)#[0-9a-fA-F]{2}")
 _STOPPED = re.compile(rb"[TS][0-9a-f]{2}")
 _THREAD = re.compile(rb"thread:(?:p[0-9a-f]+\.)?([0-9a-f]+)")
+_WATCHED = re.compile(rb"[ar]?watch:([0-9a-f]+)")
 _numbers = itertools.count(1)
 
 
@@ -54,6 +55,7 @@ class Stub:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self._left = b""
+        self.watched: int | None = None  # the address whose access made it stop, where that was the reason
         self.ask("qC")  # before that it may have said that the guest stopped
 
     def close(self) -> None:
@@ -82,6 +84,8 @@ class Stub:
         """Waits until a guest that was let run stops; the number of the processor that did, from 1."""
         while not _STOPPED.match(answer := self._next(until)):
             pass
+        watched = _WATCHED.search(answer)
+        self.watched = int(watched[1], 16) if watched is not None else None
         thread = _THREAD.search(answer)
         return int(thread[1], 16) if thread is not None else 1
 
@@ -98,6 +102,12 @@ class Stub:
         answer = self.ask(f"{'Z' if there else 'z'}1,{address:x},1")
         if answer != b"OK":
             raise LkmError(f"QEMU sets no breakpoint at {address:#x} ({answer.decode('ascii', 'replace')})")
+
+    def set_watchpoint(self, address: int, *, there: bool = True) -> None:
+        """Makes the guest stop as it reads or writes the byte at a virtual address, or takes that away."""
+        answer = self.ask(f"{'Z' if there else 'z'}4,{address:x},1")
+        if answer != b"OK":
+            raise LkmError(f"QEMU does not watch {address:#x} ({answer.decode('ascii', 'replace')})")
 
     def register(self, number: int) -> int:
         """A register of the processor that stopped."""

@@ -8,7 +8,9 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null || mdev -s
 
-say() { echo "lkm: $*" >/dev/kmsg 2>/dev/null || echo "lkm: $*"; }
+# To the kernel log, as an error where it is one: those are shown on a quiet console, too.
+say() { echo "<6>lkm: $*" >/dev/kmsg 2>/dev/null; }
+fail() { echo "<3>lkm: $*" >/dev/kmsg 2>/dev/null || echo "lkm: $*"; }
 
 root= type= flags= init= mode=ro delay=10
 for word in $(cat /proc/cmdline); do
@@ -24,15 +26,18 @@ done
 
 # What was asked for by name, then what the devices that are there ask for.
 while read -r name; do
-	modprobe -q "$name" && say "loaded $name" || say "$name cannot be loaded"
+	modprobe -q "$name" && say "loaded $name" || fail "$name cannot be loaded"
 done </etc/lkm-modules
-find /sys/devices -name modalias -exec cat {} + 2>/dev/null | sort -u | while read -r alias; do
-	modprobe -q -b "$alias"
-done
+load_drivers() {
+	[ -d /lib/modules ] || return 0
+	find /sys/devices -name modalias | while read -r file; do cat "$file"; done 2>/dev/null |
+		sort -u | while read -r alias; do modprobe -q -b "$alias"; done
+}
+load_drivers
 cut -d' ' -f1 /proc/modules >/etc/lkm-loaded 2>/dev/null || : >/etc/lkm-loaded
 
 rescue() {
-	say "$*: a shell; leave it to try again"
+	fail "$*: a shell; leave it to try again"
 	setsid sh -c 'exec sh </dev/console >/dev/console 2>&1' || sh
 }
 
@@ -57,17 +62,31 @@ find_device() {
 	esac
 }
 
+# mount itself tries what /proc/filesystems has, which modules that are not loaded are not in.
+mount_root() {
+	if [ -n "$type" ]; then
+		modprobe -q "fs-$type" || modprobe -q "$type"
+	elif mount -o "$mode${flags:+,$flags}" "$device" /root 2>/dev/null; then
+		return 0
+	fi
+	for one in ${type:-ext4 xfs btrfs f2fs erofs squashfs isofs vfat}; do
+		[ -n "$type" ] || modprobe -q "$one" || continue
+		mount -o "$mode${flags:+,$flags}" -t "$one" "$device" /root && return 0
+	done
+	return 1
+}
+
 while :; do
 	tries=$((delay * 5)) device=
 	while [ -z "$device" ] && [ $tries -ge 0 ]; do
 		device=$(find_device)
-		[ -n "$device" ] || { sleep 0.2 2>/dev/null || sleep 1; }
+		[ -n "$device" ] && break
+		load_drivers # a disk comes after its controller
+		sleep 0.2 2>/dev/null || sleep 1
 		tries=$((tries - 1))
 	done
 	if [ -n "$device" ]; then
-		[ -n "$type" ] || type=$(blkid "$device" 2>/dev/null | sed -n 's/.* TYPE="\([^"]*\)".*/\1/p')
-		[ -z "$type" ] || modprobe -q "fs-$type" || modprobe -q "$type"
-		mount -o "$mode${flags:+,$flags}" ${type:+-t "$type"} "$device" /root && break
+		mount_root && break
 		rescue "$root cannot be mounted"
 	else
 		rescue "$root is not there"

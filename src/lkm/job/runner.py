@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lkm.errors import BadInputError, LkmError, OutOfTimeError, UsageError
 from lkm.guest import End, Ending, ExecResult, Guest, GuestEnded, Step
 from lkm.job.parameters import assign_parameters
-from lkm.job.reports import find_reports, has_report
+from lkm.job.reports import find_reports
 from lkm.job.value import Job, Listener, ModuleResult, Outcome, RunResult, Timing
 from lkm.kernel import Kernel
 from lkm.kernel.find import given_kernel
@@ -65,11 +65,11 @@ def run(
         sources = [sources]
     paths = [Path(one) for one in sources]
     kernel = given_kernel(kernel, need_build=not all(map(_is_module, paths)))
-    the_run = _Run(kernel, job or Job(), listener or Listener(), standby)
+    the_run = Run(kernel, job or Job(), listener or Listener(), standby)
     return the_run.run(begun, paths, parameters)
 
 
-class _Run:
+class Run:
     """One run as it goes on; what is known so far is here."""
 
     def __init__(self, kernel: Kernel, job: Job, listener: Listener, standby: Standby | None) -> None:
@@ -96,13 +96,9 @@ class _Run:
     def run(self, begun: Clone | None, sources: Sequence[Path], parameters: Sequence[str]) -> RunResult:
         job = self.job
         if job.cycles:
-            if not job.unload:
-                raise UsageError("cycles need the modules unloaded each time", hint="leave --no-unload out")
-            from lkm.leftovers.cycles import FEWEST, cycles_cmdline
+            from lkm.job.cycles import with_cycles
 
-            if job.cycles < FEWEST:
-                raise UsageError(f"{job.cycles} cycles show nothing", hint=f"{FEWEST} at least")
-            job = self.job = replace(job, cmdline=cycles_cmdline(job.cmdline, self.kernel))
+            job = self.job = with_cycles(job, self.kernel)
         guest = Guest(
             self.kernel,
             memory=job.memory,
@@ -110,7 +106,7 @@ class _Run:
             cmdline=job.cmdline,
             template=job.template,
             timeout=job.timeout,
-            on_record=self._on_record,
+            on_record=self.on_record,
         )
         try:
             waits = self.standby is not None and self.standby.ready
@@ -157,7 +153,7 @@ class _Run:
     def _in_guest(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
         began = time.monotonic()
         if self.standby is not None and self.standby.ready:
-            guest = self.standby.take(timeout=self.job.timeout, on_record=self._on_record)
+            guest = self.standby.take(timeout=self.job.timeout, on_record=self.on_record)
         if self.boot is not None:
             from lkm.job.aftermath import find_layout
 
@@ -173,7 +169,9 @@ class _Run:
                 self.after = Aftermath(guest, self.kernel, memory=self.job.memory, cpus=self.job.cpus)
             outcome = self._once(guest, plan, words)
             if self.job.cycles and outcome is Outcome.OK and not guest.oopsed:
-                outcome = self._repeat(guest, plan, words)
+                from lkm.job.cycles import repeat
+
+                outcome = repeat(self, guest, lambda: self._once(guest, plan, words))
             guest.log()  # whatever is still on its way
             if guest.oopsed:
                 return Outcome.OOPS
@@ -190,39 +188,6 @@ class _Run:
             if self.after is not None and well and not self.leftovers:
                 self.leftovers = self.after.look()
             outcome = min(outcome, unloaded, key=list(Outcome).index)
-        return outcome
-
-    def _repeat(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
-        """The other cycles; only one that goes wrong is told."""
-        assert self.after is not None
-        asked = self.job.cycles
-        counter = self.after.count(asked, {one.name: one.path for one in self.modules})
-        counter.cycled()
-        listener, self.listener = self.listener, Listener()
-        first = self.modules, self.executed, self.timing
-        listener.repeating(asked)
-        outcome = Outcome.OK
-        quiet = not has_report(self.records.since())
-        try:
-            while counter.done < asked:
-                self.modules, self.muted = [], KeptRecords()
-                guest.limit(self.job.timeout)
-                outcome = self._once(guest, plan, words)
-                guest.log()  # whatever is still on its way
-                if outcome is not Outcome.OK or guest.oopsed or (quiet and has_report(self.muted.since())):
-                    break
-                counter.cycled()
-            else:
-                self.modules, self.executed, self.timing = first
-                self.muted = None
-        finally:
-            self.listener, muted, self.muted = listener, self.muted, None
-            for record in muted.since() if muted is not None else ():
-                self._on_record(record)
-            well = counter.done == asked and guest.alive and not guest.oopsed
-            if well:
-                guest.limit(None)
-            self.cycles = counter.result(wait=time.sleep if well else None)
         return outcome
 
     def _load(self, guest: Guest, plan: LoadPlan, words: Mapping[str, str]) -> Outcome:
@@ -331,7 +296,8 @@ class _Run:
         now = time.monotonic()
         self.timing = replace(self.timing, **{name: now - start for name, start in began.items()})
 
-    def _on_record(self, record: Record) -> None:
+    def on_record(self, record: Record) -> None:
+        """The kernel said something."""
         if self.muted is not None:
             self.muted.add(record)
             return

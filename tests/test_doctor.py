@@ -58,9 +58,10 @@ def test_a_debug_kernel_is_known_by_its_configuration(
 ) -> None:
     """Where none is at hand it is said where to read how to get one."""
 
-    def finding(config: str) -> Finding:
+    def finding(config: str, *, built: bool = True) -> Finding:
         (tmp_path / "config").write_text(config)
-        kernel = Kernel("debug", "6.12.0-debug", "x86_64", Origin.DIRECTORY, config=tmp_path / "config")
+        image = tmp_path / "bzImage" if built else None
+        kernel = Kernel("debug", "6.12.0-debug", "x86_64", Origin.OWN, image, tmp_path / "config")
         monkeypatch.setattr("lkm.doctor.list_kernels", lambda: [kernel])
         monkeypatch.setattr("lkm.doctor.find_kernel", lambda *_, **__: kernel)
         return next(one for one in examine() if one.name == "debug kernel")
@@ -70,3 +71,4 @@ def test_a_debug_kernel_is_known_by_its_configuration(
     assert (Path(__file__).parents[1] / none.text.rpartition(" ")[2]).is_file()
     good = finding("CONFIG_KASAN=y\nCONFIG_DEBUG_KMEMLEAK=y\n")
     assert (good.state, good.text) == (State.GOOD, "debug: KASAN, kmemleak")
+    assert finding("CONFIG_KASAN=y\n", built=False).state is State.NOTE

@@ -150,7 +150,7 @@ def _debug_kernel() -> Finding:
     with suppress(LkmError):
         kernels.append(find_kernel(None, fetch=False))  # LKM_KERNEL or lkm.toml may name a build directory
     for kernel in kernels:
-        if kernel.config is not None:
+        if kernel.config is not None and kernel.can_boot:
             facts = parse_facts(read_text(kernel.config))
             if found := [name for option, name in _DETECTORS.items() if facts[option]]:
                 return Finding("debug kernel", State.GOOD, f"{kernel.name}: {', '.join(found)}", purpose)

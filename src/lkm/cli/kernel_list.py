@@ -30,7 +30,7 @@ def command(*, show_all: bool, as_json: bool) -> None:
     """List the kernels here, those built here too, and kernel sources; * marks the default."""
     from lkm.cli.kernel_own import list_own_rows, list_tree_rows
 
-    kernels = list_kernels()
+    kernels = list_kernels(unbuilt=True)
     owns, trees = list_own_rows(), list_tree_rows()
     default = _default_name()
     offers = _offers() if show_all else []

@@ -17,14 +17,17 @@ from lkm.kernel.toolchain import find_toolchain, list_toolchains
 from lkm.kernel.value import Kernel, Origin
 
 
-def list_kernels() -> list[Kernel]:
+def list_kernels(*, unbuilt: bool = False) -> list[Kernel]:
     """The running kernel, where it can be used, the kernels in the cache, the newest last, and the own ones.
 
-    Of an own kernel that was not built to its end parts are missing; its `size` is not measured here.
+    Of an own kernel that was not built to its end parts are missing; one that has nothing yet to boot or to
+    build against comes with `unbuilt` only.  The `size` of own ones is not measured here.
     """
     host = find_host()
     found: list[Found | Stored] = [*([host] if host is not None else []), *list_stored()]
-    return [_described(item) for item in (*found, *map(find_own_build, list_own()))]
+    own = [find_own_build(one) for one in list_own()]
+    found += [one for one in own if unbuilt or one.kernel.can_boot or one.kernel.build is not None]
+    return [_described(item) for item in found]
 
 
 def describe_kernel(kernel: Kernel) -> dict[str, Any]:

@@ -213,17 +213,16 @@ def _is_shown(service: Service) -> bool:
 
 def _device_rows(services: Sequence[Service], *, every: bool) -> Iterator[Row]:
     """A row each; of many that differ in name alone (virtio_mmio's slots) the first, with their number."""
-    alike: dict[Row, list[Row]] = {}
-    for service in services:
-        row = _device_row(service)
-        rest = (row[0].removeprefix(_device_name(service)), *row[1:])
-        alike.setdefault(rest, []).append(row)
-    for rows in alike.values():
-        if every or len(rows) < _ALIKE:
-            yield from rows
-        else:
-            name, _, rest_of_it = rows[0][0].partition("  ")
-            yield (f"{name} ×{len(rows)}  {rest_of_it}".rstrip(), *rows[0][1:])
+    rows = [(_device_row(one), _device_name(one)) for one in services]
+    keys = [(row[0].removeprefix(name), *row[1:]) for row, name in rows]
+    told = set()
+    for key, (row, name) in zip(keys, rows, strict=True):
+        count = 1 if every else keys.count(key)
+        if count < _ALIKE:
+            yield row
+        elif key not in told:
+            told.add(key)
+            yield (f"{name} ×{count}{key[0]}", *row[1:])
 
 
 def _device_name(service: Service) -> str:

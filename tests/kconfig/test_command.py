@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from lkm.cli import run_command
 from lkm.cli.kernel_configure import split_words
 from lkm.cli.kernel_tree import find_tree
 from lkm.errors import UsageError
+from lkm.kconfig.dotconfig import read_config
 from lkm.kconfig.tree import Tree
 from lkm.release.get import sources_dir
 from lkm.release.record import Record, write_record
@@ -114,3 +119,63 @@ def test_sources_that_were_got_go_by_their_version(
     assert find_tree(name, tmp_path, {"ARCH": "x86"}).path == sources_dir() / found
     with pytest.raises(UsageError, match=r"no sources of that version here \(6\.1\.5, "):
         find_tree("7.0", tmp_path)
+
+
+@pytest.mark.fetch
+def test_new_options_are_asked_for_on_a_terminal(tree: Tree, output: Path) -> None:
+    config = output / ".config"
+    new = ("CONFIG_USB_PRINTER", "# CONFIG_USB_PRINTER", "CONFIG_LOG_BUF_SHIFT")
+    config.write_text("".join(one for one in config.open() if not one.startswith(new)))
+    words = ["oldconfig", "--ask", "-O", str(output), "--tree", str(tree.path), "ARCH=x86_64"]
+    argv = [sys.executable, "-m", "lkm", "kernel", "configure", *words]
+    # Help, a value it cannot have, the default; and for the other no number, then one.
+    answers = {"USB_PRINTER": ["?", "maybe", ""], "LOG_BUF_SHIFT": ["many", "18"]}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown, seen = "", 0
+        while True:
+            try:
+                shown += os.read(ours, 65536).decode()
+            except OSError:  # EIO: the other end was closed
+                break
+            while (at := shown.find("]: ", seen)) >= 0:
+                name = next(one for one in answers if f"({one}," in shown[seen:at])
+                seen = at + 3
+                os.write(ours, f"{answers[name].pop(0)}\n".encode())
+    os.close(ours)
+    assert process.returncode == 0, shown
+    assert "'many' is no number (int)" in shown and "'maybe' is not y, m or n (tristate)" in shown
+    assert "usblp" in shown.lower() or "printer" in shown.lower()
+    values = read_config(config)
+    assert values["LOG_BUF_SHIFT"] == "18" and values["USB_PRINTER"] == "n"
+
+
+def test_nobody_is_asked_without_a_terminal(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "lkm", "kernel", "configure", "oldconfig", "--ask", "-O", str(tmp_path)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+
+
+@pytest.mark.fetch
+def test_tinyconfig_and_localyesconfig(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--tree", str(tree.path), "ARCH=x86_64", "-O"]
+    status, out, _ = lkm(
+        capsys, "configure", "tinyconfig", "set", "MODULES=y", *words, str(tmp_path / "tiny")
+    )
+    values = read_config(tmp_path / "tiny/.config")
+    assert status == 0 and "asked for: 1, came about: 1" in out
+    assert values["MODULES"] == "y" and values["CC_OPTIMIZE_FOR_SIZE"] == "y" and "NET" in values
+    assert sum(value == "y" for value in values.values()) < 600
+    listed = tmp_path / "lsmod"
+    listed.write_text("Module Size Used by\nusblp 1 0\nno_such 1 0\n")
+    output = tmp_path / "local"
+    assert lkm(capsys, "configure", "defconfig", "set", "USB_PRINTER=m", *words, str(output))[0] == 0
+    status, out, err = lkm(
+        capsys, "configure", "localyesconfig", "--modules-of", str(listed), *words, str(output)
+    )
+    # What is in use is built in; a module that no Makefile builds is told, and there is no option to ask about.
+    assert status == 1 and "no Makefile of this kernel builds it" in out and "hint" not in err
+    assert read_config(output / ".config")["USB_PRINTER"] == "y"

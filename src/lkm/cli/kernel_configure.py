@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -229,6 +230,8 @@ def _modules_file(source: str, work: Path) -> Path:
 
 def ask_person(symbol: Symbol | None, setting: Setting) -> str:
     """Asks for a new option's value on the terminal: an empty answer takes the default, ? shows the help."""
+    from lkm.kconfig.refusal import find_wrong_value
+
     kind = symbol.kind if symbol is not None else ""
     prompt = symbol.prompt if symbol is not None else ""
     while True:
@@ -237,12 +240,8 @@ def ask_person(symbol: Symbol | None, setting: Setting) -> str:
         )
         if answer == "?":
             common.note(symbol.help if symbol is not None else "no help", dim=True)
-        elif kind in ("bool", "tristate") and answer not in (
-            "y",
-            "n",
-            *(["m"] if kind == "tristate" else []),
-        ):
-            common.note("y, n" + (", m" if kind == "tristate" else ""))
+        elif symbol is not None and (wrong := find_wrong_value(symbol, answer)):
+            common.note(wrong)
         else:
             return answer
 
@@ -264,8 +263,10 @@ def _show(made: Configured, tree: Tree, *, every: bool) -> None:
         except LkmError as error:
             common.note(f"without prompts: {error.message}", dim=True)
     common.echo_lines(format_configured(made, prompt_of(index), every=every))
-    if made.refusals:
-        common.hint(f"lkm kernel why {made.refusals[0].setting} -O {made.path.parent}")
+    # A module that no option stands for is nothing to ask about.
+    refused = next((one for one in made.refusals if one.setting.where != f"module {one.setting.name}"), None)
+    if refused is not None:
+        common.hint(shlex.join(["lkm", "kernel", "why", str(refused.setting), "-O", str(made.path.parent)]))
 
 
 def _show_hardware(tree: Tree, place: Path, asked: _Asked, *, as_json: bool) -> int:

@@ -77,7 +77,7 @@ def explain_refusal(index: Index, setting: Setting, values: Mapping[str, str]) -
     if symbol is None:
         near = find_near(index, name)
         return Refusal(setting, got, Cause.NO_SYMBOL, f"this kernel has no option {name}", near)
-    if text := _wrong_type(symbol, value):
+    if text := find_wrong_value(symbol, value):
         return Refusal(setting, got, Cause.TYPE, text)
     if selectors := active_selectors(symbol, values):
         by = ", ".join(f"{selector}={values.get(selector)}" for selector in selectors[:4])
@@ -117,7 +117,8 @@ def find_near(index: Index, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*near, *sorted(inside, key=len)]))[:4]
 
 
-def _wrong_type(symbol: Symbol, value: str) -> str:
+def find_wrong_value(symbol: Symbol, value: str) -> str:
+    """Why a value is none that an option of that type can have, or ""."""
     if symbol.kind == "bool" and value == "m":
         return "it is built in or not (bool): y or n"
     if symbol.kind in ("bool", "tristate") and value not in TRISTATE:

@@ -12,8 +12,9 @@ from lkm.decode.code import KernelFile
 from lkm.decode.disassemble import Disassembly, disassemble
 from lkm.decode.dwarf.debug import DAMAGE
 from lkm.decode.dwarf.variables import REGISTERS
+from lkm.decode.evidence import Evidence
 from lkm.decode.given import missing_words, open_modules
-from lkm.decode.meaning import Evidence, explain
+from lkm.decode.meaning import explain
 from lkm.decode.pointer import NEAR_NULL, Seen, Surroundings, find_called, find_divisor, find_followed
 from lkm.decode.poison import explain_value
 from lkm.decode.source import find_source, read_excerpt

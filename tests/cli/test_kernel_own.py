@@ -103,7 +103,11 @@ def test_remove_tells_what_stays(command: Command, sources: Path, tmp_path: Path
 
     with locked(build / LOCK_NAME):
         assert "own:other is being built now" in command("remove", "other", status=2)[1]
-    assert command("remove", "other")[0].startswith("freed ") and not build.exists()
+    out, err = command("remove", "other")
+    assert out.startswith("freed ") and f"own:other is forgotten; {build} is removed" in err
+    assert not build.exists()
+    register_own("lost", elsewhere.rename(tmp_path / "lost")).build.rename(tmp_path / "back")
+    assert "was gone already" in command("remove", "lost")[1]
 
     assert json.loads(command("remove", "linux-6.12.9", "--json")[0])["freed"] > 50_000
     assert not sources.exists() and list(sources.parent.iterdir()) in (

@@ -53,4 +53,7 @@ def _remove_kernel(name: str) -> int:
         size = size_words(measure_build(own.build))
         common.note(f"{own.full_name} is forgotten; its build directory {own.build} stays ({size})")
         common.hint(f"rm -r {own.build}, if nothing else needs it")
+    elif own is not None:
+        what = f"{own.build} was gone already" if own.linked else f"{own.build} is removed"
+        common.note(f"{own.full_name} is forgotten; {what}")
     return freed

@@ -176,6 +176,6 @@ def test_tinyconfig_and_localyesconfig(
     status, out, err = lkm(
         capsys, "configure", "localyesconfig", "--modules-of", str(listed), *words, str(output)
     )
-    # What is in use is built in; a module that no Makefile builds is told, and there is no option to ask about.
+    # What is in use is built in; a module that no Makefile builds is told, and no option is there to ask for.
     assert status == 1 and "no Makefile of this kernel builds it" in out and "hint" not in err
     assert read_config(output / ".config")["USB_PRINTER"] == "y"

@@ -4,12 +4,21 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lkm.compile.build import build_kernel
     from lkm.compile.record import BuildRecord, read_build_record, read_record_file, record_path
+    from lkm.compile.value import KernelBuilt, Request
 
-_PLACES = {"record": ("BuildRecord", "read_build_record", "read_record_file", "record_path")}
+_PLACES = {
+    "build": ("build_kernel",),
+    "record": ("BuildRecord", "read_build_record", "read_record_file", "record_path"),
+    "value": ("KernelBuilt", "Request"),
+}
 _PLACE = {name: place for place, names in _PLACES.items() for name in names}
 
-__all__ = ["BuildRecord", "read_build_record", "read_record_file", "record_path"]
+__all__ = [
+    "BuildRecord", "KernelBuilt", "Request", "build_kernel",
+    "read_build_record", "read_record_file", "record_path",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lkm.cli import common
-from lkm.errors import LkmError, UsageError
+from lkm.cli.kernel_built import BuildBar, tell
+from lkm.errors import UsageError
 
 if TYPE_CHECKING:
     from lkm.compile.place import Words
     from lkm.compile.value import KernelBuilt, Request
     from lkm.kconfig.tree import Tree
 
-SCHEMA = 1
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
-_EVERY = 30.0  # seconds between two lines where there is no terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +83,17 @@ def command(
     parsed = parse_words(words)
     if asked.output is not None and parsed.output is not None:
         raise UsageError("-O and O= say the same thing", hint=f"-O {parsed.output}")
-    with _BuildBar(verbose=verbose) as bar:
+    with BuildBar(verbose=verbose) as bar:
         if from_record is not None:
             return _build_again(from_record, parsed, asked, bar, as_json=as_json)
         request = _find_request(parsed, asked, bar)
         if request is None:
             return 0
         built = _run(request, asked, bar)
-    return _tell(built, request.name, as_json=as_json)
+    return tell(built, request.name, as_json=as_json)
 
 
-def _run(request: Request, asked: _Asked, bar: _BuildBar) -> KernelBuilt:
+def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt:
     from lkm.compile.build import build_kernel
     from lkm.kernel.own import register_own
 
@@ -106,7 +103,7 @@ def _run(request: Request, asked: _Asked, bar: _BuildBar) -> KernelBuilt:
     return build_kernel(request, progress=bar, on_line=bar.line)
 
 
-def _find_request(parsed: Words, asked: _Asked, bar: _BuildBar) -> Request | None:
+def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None:
     """Sources and a configured build directory, made where they are not there; None for --dry-run."""
     from lkm.compile.place import choose_name, is_release_name
     from lkm.compile.value import Request
@@ -209,7 +206,7 @@ def _is_whole(targets: tuple[str, ...]) -> bool:
     return not any("/" in target or "." in target for target in targets)
 
 
-def _get(what: str, bar: _BuildBar) -> Path:
+def _get(what: str, bar: BuildBar) -> Path:
     """The sources of a release: those that are here, else got and verified."""
     from lkm.cli.kernel_get import find_place
     from lkm.cli.kernel_tree import find_named
@@ -242,7 +239,7 @@ def _get(what: str, bar: _BuildBar) -> Path:
     return got.tree
 
 
-def _configure(tree: Tree, build: Path, asked: _Asked, bar: _BuildBar) -> None:
+def _configure(tree: Tree, build: Path, asked: _Asked, bar: BuildBar) -> None:
     """Makes the configuration where there is none; one that is there must be what was asked for."""
     from lkm.compile.place import find_unmet
     from lkm.kconfig.configuration import Request, configure
@@ -291,7 +288,7 @@ def _tell_steps(
         click.echo(f"lkm kernel build -O {place} {words}".rstrip())
 
 
-def _build_again(path: Path, parsed: Words, asked: _Asked, bar: _BuildBar, *, as_json: bool) -> int:
+def _build_again(path: Path, parsed: Words, asked: _Asked, bar: BuildBar, *, as_json: bool) -> int:
     """A recorded build, done again elsewhere, and whether the same came of it."""
     from lkm.compile.again import find_differences, prepare_again, read_recipe
     from lkm.compile.place import choose_name
@@ -316,7 +313,7 @@ def _build_again(path: Path, parsed: Words, asked: _Asked, bar: _BuildBar, *, as
     request = replace(request, name=asked.name or choose_name(build, record.version, ()))
     built = _run(request, asked, bar)
     bar.close()
-    status = _tell(built, request.name, as_json=as_json)
+    status = tell(built, request.name, as_json=as_json)
     differences = find_differences(record, built) if built.ok else []
     for difference in differences:
         common.note(f"not as recorded: {difference}", fg="yellow")
@@ -325,101 +322,3 @@ def _build_again(path: Path, parsed: Words, asked: _Asked, bar: _BuildBar, *, as
             f"the same bytes as recorded: {', '.join(record.sha256) or 'nothing to compare'}", fg="green"
         )
     return status or int(bool(differences))
-
-
-class _BuildBar(common.Bar):
-    """The bar of a build; where there is no terminal a line now and then, with -v what make says."""
-
-    def __init__(self, *, verbose: bool) -> None:
-        super().__init__()
-        self._verbose = verbose
-        self._last = 0.0
-        self._said = ""
-
-    def __enter__(self) -> _BuildBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def line(self, text: str) -> None:
-        """A line of make's."""
-        if self._verbose:
-            click.echo(text, err=True)
-
-    def update(
-        self, what: str, done: int = 0, total: int | None = None, *, left: float | None = None
-    ) -> None:
-        if self._verbose:
-            return
-        if sys.stderr.isatty():
-            super().update(what, done, total, left=left)
-            return
-        from lkm.show.compile import format_line
-
-        now = time.monotonic()
-        if what != self._said or now - self._last > _EVERY:
-            common.note(format_line(what, done, total, left))
-            self._said, self._last = what, now
-
-
-def _tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
-    """What came of it: diagnostics on standard error, the result on standard output."""
-    from lkm.show.compile import format_built
-    from lkm.show.diagnostics import count_line, format_diagnostics
-
-    header, header_rows = _read_header(built)
-    if as_json:
-        common.emit_json(_to_json(built, name, header))
-        return 0 if built.ok else 1
-    shown = built.diagnostics[:40]
-    click.echo(
-        format_diagnostics(shown, color=sys.stderr.isatty(), base=built.log.parent), err=True, nl=False
-    )
-    if len(shown) < len(built.diagnostics):
-        common.note(f"and {len(built.diagnostics) - len(shown)} more: {built.log}", dim=True)
-    if not built.ok:
-        common.note(f"not built: {count_line(built.diagnostics)}; log: {built.log}", fg="red")
-        common.hint(f"the same by hand: {built.command}")
-        return 1
-    common.echo_lines(format_built(built, f"own:{name}" if name else "", header_rows))
-    if name and any(part.what == "image" for part in built.parts):
-        common.hint(f"lkm run --kernel own:{name}; lkm kernel boot own:{name}")
-    return 0
-
-
-def _read_header(built: KernelBuilt) -> tuple[Any, list[tuple[str, str]]]:
-    """What the image's boot header says, in values and in rows; (None, []) where it has none."""
-    from lkm.compile.result import find_image
-    from lkm.kernel.setup_header import read_setup_header
-    from lkm.show.image import image_json, image_rows
-
-    image = find_image(built.parts)
-    try:
-        header = read_setup_header(image) if image is not None else None
-    except LkmError:
-        header = None
-    return (image_json(header), image_rows(header)) if header is not None else (None, [])
-
-
-def _to_json(built: KernelBuilt, name: str, header: Any) -> dict[str, Any]:
-    record = {key: value for key, value in common.to_plain(built.record).items() if key != "config"}
-    return {
-        "schema": SCHEMA,
-        "ok": built.ok,
-        "name": f"own:{name}" if name else None,
-        "release": built.record.release,
-        "seconds": round(built.seconds, 3),
-        "steps": built.steps,
-        "jobs": built.jobs,
-        "parts": built.parts,
-        "header": header,
-        "modules": {"count": built.modules[0], "size": built.modules[1]},
-        "packages": built.packages,
-        "slowest": built.slowest,
-        "ccache": built.cached,
-        "diagnostics": built.diagnostics,
-        "log": built.log,
-        "command": built.command,
-        "record": record,
-    }

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""What `lkm kernel build` shows while it works and at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lkm.cli import common
+from lkm.errors import LkmError
+
+if TYPE_CHECKING:
+    from lkm.compile.value import KernelBuilt
+
+SCHEMA = 1
+_EVERY = 30.0  # seconds between two lines where there is no terminal
+_SHOWN = 40  # diagnostics; the log has all of them
+
+
+class BuildBar(common.Bar):
+    """The bar of a build; where there is no terminal a line now and then, with -v what make says."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__()
+        self._verbose = verbose
+        self._last = 0.0
+        self._said = ""
+
+    def __enter__(self) -> BuildBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def line(self, text: str) -> None:
+        """A line of make's."""
+        if self._verbose:
+            click.echo(text, err=True)
+
+    def update(
+        self, what: str, done: int = 0, total: int | None = None, *, left: float | None = None
+    ) -> None:
+        if self._verbose:
+            return
+        if sys.stderr.isatty():
+            super().update(what, done, total, left=left)
+            return
+        from lkm.show.compile import format_line
+
+        now = time.monotonic()
+        if what != self._said or now - self._last > _EVERY:
+            common.note(format_line(what, done, total, left))
+            self._said, self._last = what, now
+
+
+def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
+    """What came of it: diagnostics on standard error, the result on standard output."""
+    from lkm.show.compile import format_built
+    from lkm.show.diagnostics import count_line, format_diagnostics
+
+    header, header_rows = _read_header(built)
+    if as_json:
+        common.emit_json(_to_json(built, name, header))
+        return 0 if built.ok else 1
+    shown = built.diagnostics[:_SHOWN]
+    click.echo(
+        format_diagnostics(shown, color=sys.stderr.isatty(), base=built.log.parent), err=True, nl=False
+    )
+    if len(shown) < len(built.diagnostics):
+        common.note(f"and {len(built.diagnostics) - len(shown)} more: {built.log}", dim=True)
+    if not built.ok:
+        common.note(f"not built: {count_line(built.diagnostics)}; log: {built.log}", fg="red")
+        common.hint(f"the same by hand: {built.command}")
+        return 1
+    common.echo_lines(format_built(built, f"own:{name}" if name else "", header_rows))
+    if name and any(part.what == "image" for part in built.parts):
+        common.hint(f"lkm run --kernel own:{name}; lkm kernel boot own:{name}")
+    return 0
+
+
+def _read_header(built: KernelBuilt) -> tuple[Any, list[tuple[str, str]]]:
+    """What the image's boot header says, in values and in rows; (None, []) where it has none."""
+    from lkm.compile.result import find_image
+    from lkm.kernel.setup_header import read_setup_header
+    from lkm.show.image import image_json, image_rows
+
+    image = find_image(built.parts)
+    try:
+        header = read_setup_header(image) if image is not None else None
+    except LkmError:
+        header = None
+    return (image_json(header), image_rows(header)) if header is not None else (None, [])
+
+
+def _to_json(built: KernelBuilt, name: str, header: Any) -> dict[str, Any]:
+    record = {key: value for key, value in common.to_plain(built.record).items() if key != "config"}
+    return {
+        "schema": SCHEMA,
+        "ok": built.ok,
+        "name": f"own:{name}" if name else None,
+        "release": built.record.release,
+        "seconds": round(built.seconds, 3),
+        "steps": built.steps,
+        "jobs": built.jobs,
+        "parts": built.parts,
+        "header": header,
+        "modules": {"count": built.modules[0], "size": built.modules[1]},
+        "packages": built.packages,
+        "slowest": built.slowest,
+        "ccache": built.cached,
+        "diagnostics": built.diagnostics,
+        "log": built.log,
+        "command": built.command,
+        "record": record,
+    }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _ROW, _EDGE = 960, 22, 24
 _TITLE_END, _TIME_END, _BARS = 220, 290, 302
+_HEADLINE = 88  # letters of the usual size
 _BARS_WIDTH = _WIDTH - _BARS - _EDGE
 
 # By what a phase belongs to: on light, on dark.
@@ -62,8 +63,10 @@ _STYLE = (
 
 def boot_svg(boot: Boot) -> str:
     """Timeline of the phases, levels, the slowest functions, memory given back.  Complete SVG text."""
+    title = headline(boot)
+    size = min(18.0, 18.0 * _HEADLINE / len(title))  # a long path for a name stays within the picture
     body = [
-        _text(_EDGE, 36, headline(boot), "head"),
+        f'<text class="head" style="font-size:{size:.1f}px" x="{_EDGE}" y="36">{escape(title)}</text>',
         _text(_EDGE, 58, f"{boot.release}, {boot.machine}", "dim"),
     ]
     y = _phases(boot, body, 100)
@@ -72,7 +75,7 @@ def boot_svg(boot: Boot) -> str:
         y = _slowest(boot, body, y + 34)
     if boot.freed:
         y = _freed(boot, body, y + 34)
-    return _document(headline(boot), body, y + 16)
+    return _document(title, body, y + 16)
 
 
 def phases_svg(boot: Boot) -> str:

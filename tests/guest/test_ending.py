@@ -21,21 +21,10 @@ COMMAND = {"read": "cat /proc/stuck", "timer": "sleep 30", "thread": "sleep 30",
 
 
 def hang(kernel: Kernel, path: Path, how: str, at: str, *, cpus: int = 1) -> tuple[Ending, str]:
-    """How a guest ends that `stuck` hangs, and its log.
-
-    On a busy host it may be left open in which way (docs/guest.md): then it is asked again, twice at most.
-    """
-    for _ in range(3):
-        ending, log = hang_once(kernel, path, how, at, cpus=cpus)
-        if ending.detail is not Detail.NONE and ending.where:
-            break
-    return ending, log
-
-
-def hang_once(kernel: Kernel, path: Path, how: str, at: str, *, cpus: int) -> tuple[Ending, str]:
+    """How a guest ends that `stuck` hangs, and its log."""
     with Guest(kernel, timeout=60, cpus=cpus) as guest:
         guest.log()
-        guest.limit(2)
+        guest.limit(4 if at in COMMAND else 2)  # a program has to start in it
         with pytest.raises(GuestEnded) as caught:
             guest.load(path, how=how, at=at)
             if at in COMMAND:

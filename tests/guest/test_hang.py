@@ -114,6 +114,23 @@ def test_interrupts_are_off_where_they_are_off_each_time(
     assert judge_hang([], stacks(NMI), moments, prints=prints).detail is detail
 
 
+def test_a_lock_of_an_interrupt_is_none_of_the_module() -> None:
+    """Met in the handler of a tick, which takes locks of its own, while the module's code loops."""
+    looping = """CPU: 0 PID: 78 Comm: lkm
+Call Trace:
+ _raw_spin_lock_irqsave+0x24/0x50
+ hrtimer_interrupt+0x5f/0x220
+ __sysvec_apic_timer_interrupt+0x7c/0x170
+ asm_sysvec_apic_timer_interrupt+0x16/0x20
+ stick+0x6f/0x245 [stuck]
+ do_one_initcall+0x59/0x220
+"""
+    expected = Ending(End.HANG, Detail.LOOPING, "stick+0x6f/0x245 [stuck]", "init")
+    assert judge_hang([], stacks(looping), BUSY, prints=False) == expected
+    spinning = looping.replace(" stick", " _raw_spin_lock+0x29/0x40\n stick")
+    assert judge_hang([], stacks(spinning), BUSY, prints=False).detail is Detail.LOCK
+
+
 def test_one_deaf_processor_of_two_is_enough() -> None:
     moments = [[Processor(bool(turn % 2), True), Processor(False, False)] for turn in range(8)]
     assert judge_hang([], stacks(NMI), moments, prints=False).detail is Detail.INTERRUPTS_OFF

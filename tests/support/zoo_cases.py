@@ -133,16 +133,7 @@ def run_case(case: Case, module: Path, *, kernel: Kernel) -> RunResult:
     job = case.job
     if KASAN in read_options(kernel):
         job = replace(job, memory=max(job.memory, 512))
-    for _ in range(3):
-        result = lkm.run(module, kernel=kernel, parameters=case.parameters, job=job)
-        # Two run at a time here: on a busy host the way a guest hangs may be left open, or be another for the
-        # moment in which it was looked at (docs/guest.md).
-        ending = result.ending
-        if ending is None or result.outcome is not case.outcome or not case.ending:
-            break
-        if (str(ending.detail), ending.context)[: len(case.ending)] == case.ending:
-            break
-    return result
+    return lkm.run(module, kernel=kernel, parameters=case.parameters, job=job)
 
 
 class Runs:

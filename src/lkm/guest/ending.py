@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,10 @@ _STOPPED = ((b"reboot: System halted", Detail.HALTED), (b"reboot: Power down", D
 _TAIL = 65536  # bytes of the console in which its last words are looked for
 _LOOKS = 12  # at processors whose interrupts seem off: so many times by chance in a handler is never
 _LOOK_APART = 0.007  # seconds; no multiple of a tick
-_LOOK_LIMIT = 0.3
+# Seconds that QEMU ran while it was looked at: on a busy host many looks may see one and the same moment.
+_LOOKED_AT = 0.08
+_LOOK_LIMIT = 0.6
+_PANICS_RAN = 0.4  # seconds that QEMU runs, for each processor, in which a panic says all it has to say
 
 
 def find_end(vm: Vm) -> Ending:
@@ -65,28 +67,35 @@ def find_stop(vm: Vm) -> Ending | None:
 
 def look_at_processors(vm: Vm) -> list[list[Processor]]:
     """The processors, some times over; once where none has its interrupts off."""
-    from lkm.guest.hang import parse_registers
+    from lkm.guest.hang import is_deaf, parse_registers
 
     moments: list[list[Processor]] = []
+    began = vm.ran
     until = time.monotonic() + _LOOK_LIMIT
     with suppress(LkmError):
-        while len(moments) < _LOOKS and time.monotonic() < until:
-            moments.append(parse_registers(vm.qmp.tell("info registers -a", timeout=_LOOK_LIMIT)))
-            if not _may_be_deaf(moments):
+        while len(moments) < _LOOKS or vm.ran - began < _LOOKED_AT:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            moments.append(parse_registers(vm.qmp.tell("info registers -a", timeout=left)))
+            if not is_deaf(moments):
                 break
             time.sleep(_LOOK_APART)
     return moments
 
 
-def interrupt(vm: Vm, until: float) -> None:
-    """Makes a kernel that hangs say where (an NMI, at which it panics), and ends it."""
+def interrupt(vm: Vm, until: float, last: float) -> None:
+    """Makes a kernel that hangs say where (an NMI, at which it panics), and ends it.
+
+    It has until `until` for that, or to `last` where QEMU hardly runs: a busy host.
+    """
     with suppress(LkmError):
         if vm.alive:
+            began = vm.ran
             vm.qmp.send("inject-nmi")
-            vm.wait(max(until - time.monotonic(), 0.1))
+            until = max(until, time.monotonic() + 0.1)
+            while not vm.wait(_LOOK_APART):
+                now = time.monotonic()
+                if now > until and (now > last or vm.ran - began > _PANICS_RAN * vm.machine.cpus):
+                    break
     vm.kill()
-
-
-def _may_be_deaf(moments: Sequence[Sequence[Processor]]) -> bool:
-    each = zip(*moments, strict=False)
-    return any(all(not one.interrupts for one in processor) for processor in each)

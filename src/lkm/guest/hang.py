@@ -110,6 +110,12 @@ def parse_stacks(lines: Iterable[str]) -> list[Stack]:
     return [Stack(tuple(found), state) for state, found in stacks if found or state]
 
 
+def is_deaf(moments: Sequence[Sequence[Processor]]) -> bool:
+    """Whether one processor had its interrupts off each time: one look alone may meet it in a handler."""
+    each = zip(*moments, strict=False)
+    return bool(moments) and any(all(not one.interrupts for one in processor) for processor in each)
+
+
 def judge_hang(
     told: Sequence[Stack],
     logged: Sequence[Stack],
@@ -127,7 +133,9 @@ def judge_hang(
     stack = _most_telling([*(one for one in told if not (blocked and one.state == "D")), *logged])
     index = _own(stack)
     places = stack.places if stack else ()
-    inner = places if index is None else places[:index]
+    above = places if index is None else places[:index]
+    interrupted = _any(_INTERRUPTED, above)
+    inner = _without_interrupt(above)
     idle = bool(moments) and all(one.halted for moment in moments for one in moment)
     state = stack.state if stack else ""
     where = places[index or 0].text if places and (index is not None or state or not idle) else ""
@@ -138,7 +146,7 @@ def judge_hang(
         detail = Detail.FLOOD
     elif _any(_LOCKS, inner):
         detail = Detail.LOCK
-    elif _is_deaf(moments) and places and not _any(_INTERRUPTED, inner):
+    elif is_deaf(moments) and places and not interrupted:
         detail = Detail.INTERRUPTS_OFF
     elif idle:
         detail = Detail.ASLEEP
@@ -177,11 +185,11 @@ def _context(outer: Sequence[Place]) -> str:
     return ""
 
 
+def _without_interrupt(places: Sequence[Place]) -> Sequence[Place]:
+    """What was called before an interrupt came: a handler takes locks of its own."""
+    entries = [index for index, place in enumerate(places) if _INTERRUPTED.match(place.symbol)]
+    return places[entries[-1] + 1 :] if entries else places
+
+
 def _any(pattern: re.Pattern[str], places: Iterable[Place]) -> bool:
     return any(pattern.match(place.symbol) for place in places)
-
-
-def _is_deaf(moments: Sequence[Sequence[Processor]]) -> bool:
-    """Whether one processor had its interrupts off each time: one look alone may meet it in a handler."""
-    each = zip(*moments, strict=False)
-    return bool(moments) and any(all(not one.interrupts for one in processor) for processor in each)

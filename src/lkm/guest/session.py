@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,16 +18,23 @@ from lkm.guest.vm import Vm
 from lkm.klog import Record, parse_kmsg
 
 if TYPE_CHECKING:
-    from lkm.guest.hang import Stack
+    from lkm.guest.hang import Processor, Stack
 
 _LOOK = 1.0  # seconds of silence after which the console is looked at
 # Finding out where a guest hangs takes at most so long, in seconds: --timeout and two seconds is promised.
 _TELL, _AFTER_DEADLINE, _AT_LEAST = 1.7, 1.8, 0.8
+# More where QEMU ran for less than so long, for each processor, since it was asked, and is not idle.
+_STARVED, _STARVED_RAN = 2.0, 0.6
 _ANSWER = 0.4  # of these the agent has to begin its answer, where it lives; it looks every 20 ms
+_ANSWER_RAN = 0.3  # or longer: until QEMU ran for so long, which on a busy host takes its time
+_ASKS = 4  # times, while the answer names no place: what ran went to sleep between two of its looks
+_CERTAIN = 6  # looks at a processor with interrupts off, after which nothing else can run on it
+_PANICS = 0.5  # what is kept for the kernel to say where it is
 _BACKLOG = 0.5  # what was written in time is taken, for so long
 _ASKED = "the panic in the log is how lkm asked where it is (an NMI)"
 _FLOOD = 256 << 10  # bytes; who printed that much and still prints does so, too
 _PRINTS, _MUCH = 0.1, 4096  # a guest that prints so many bytes in so many seconds prints without end
+_PRINTS_LIMIT = 0.3  # on a busy host it takes longer to have run for so long
 
 
 class Session:
@@ -163,26 +170,33 @@ class Session:
         if self.deadline is not None:  # which may have passed: a command was killed first
             until = max(min(until, self.deadline + _AFTER_DEADLINE), now + _AT_LEAST)
         before = len(self.records)
-        prints = self._prints()
         moments = look_at_processors(self.vm)
-        # Where its only processor is free the agent is alive, however slow the host; an NMI would say less.
-        free = self.vm.machine.cpus == 1 and any(one.free for moment in moments for one in moment)
-        processes, lives = self._ask_where(until, until if free else time.monotonic() + _ANSWER)
-        if not self.vm.alive:
-            return find_end(self.vm)
-
-        told = parse_stacks(processes)
-        if lives and (ending := judge_hang(told, self._stacks(before), moments, prints=prints)).where:
-            return ending
-        interrupt(self.vm, until)
+        idle = all(one.halted for moment in moments for one in moment)
+        last = until if idle else until + _STARVED
+        prints = self._prints(idle)
+        told: list[Stack] = []
+        for _ in range(_ASKS):
+            asked = len(self.records)
+            processes, lives = self._ask_where(until, last, moments)
+            if not self.vm.alive:
+                return find_end(self.vm)
+            told = parse_stacks(processes)
+            if lives and (ending := judge_hang(told, self._stacks(asked), moments, prints=prints)).where:
+                return ending
+            if not lives or time.monotonic() > until - _PANICS:
+                break
+        interrupt(self.vm, until, last)
         self._tell(self.records.rest())
         ending = judge_hang(told, self._stacks(before), moments, prints=prints)
         return replace(ending, words=_ASKED)
 
-    def _prints(self) -> bool:
+    def _prints(self, idle: bool) -> bool:
         """Whether the guest prints without end: it does now, as the time is up."""
-        shown = self._said()
+        shown, ran = self._said(), self.vm.ran
+        began = time.monotonic()
         time.sleep(_PRINTS)
+        while not idle and self.vm.ran - ran < _PRINTS and time.monotonic() < began + _PRINTS_LIMIT:
+            time.sleep(_PRINTS / 10)
         grown = self._said() - shown
         return grown > _MUCH or (grown > 0 and shown > _FLOOD)
 
@@ -195,24 +209,44 @@ class Session:
 
         return parse_stacks(line for record in self.records.since(since) for line in record.text.splitlines())
 
-    def _ask_where(self, until: float, begin: float) -> tuple[list[str], bool]:
+    def _ask_where(
+        self, until: float, last: float, moments: Sequence[Sequence[Processor]]
+    ) -> tuple[list[str], bool]:
         """What the agent says of processes and where they are, and whether it came to the end of that.
 
-        It has until `begin` to begin.
+        It has until `until`, or to `last` where QEMU hardly runs.
         """
-        several = self.vm.machine.cpus > 1
+        from lkm.guest.hang import is_deaf
+
+        cpus = self.vm.machine.cpus
+        several = cpus > 1
+        if not several and len(moments) >= _CERTAIN and is_deaf(moments):
+            return [], False  # no process runs
         self.vm.channel.signal(SIGNAL_WHERE_ALL if several else SIGNAL_WHERE)
+        # Where its only processor is free the agent is alive, however slow the host; an NMI would say less.
+        free = any(one.free for moment in moments for one in moment)
+        ran, now = self.vm.ran, time.monotonic()
+        soonest = now + _ANSWER
+        begin = until if free and not several else until - min(_PANICS, (until - now) / 2)
         said: list[str] = []
-        limit = begin
+        begun = False
         try:
-            while (frame := self.vm.next_frame(limit)) is not None and time.monotonic() < limit:
-                if frame.type == Say.LOG:
+            while True:
+                now, took = time.monotonic(), self.vm.ran - ran
+                if begun:  # it lives: its word is better than that of an NMI
+                    late = now > until and (now > last or took > _STARVED_RAN * cpus)
+                else:
+                    late = now > begin or (not free and now > soonest and took > _ANSWER_RAN)
+                if late:
+                    break
+                frame = self.vm.next_frame(now + _ANSWER / 10)
+                if frame is not None and frame.type == Say.LOG:
                     self._note(frame.body)
-                elif frame.type == Say.STACK:
+                elif frame is not None and frame.type == Say.STACK:
                     if not frame.body:
                         return said, True
                     said += frame.body.decode("utf-8", "replace").splitlines()
-                    limit = max(begin, until - _ANSWER)
+                    begun = True
         except GuestLostError:
             pass
         return said, False

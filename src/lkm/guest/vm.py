@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from lkm import process
 from lkm.errors import GuestLostError, LkmError, MissingError
@@ -142,6 +143,19 @@ class Vm:
     def pid(self) -> int:
         """QEMU's process id."""
         return self._process.pid
+
+    @property
+    def ran(self) -> float:
+        """Seconds of processor time that QEMU has had: on a busy host the guest's time is not ours.
+
+        Steps of 10 ms; it does not grow any more once QEMU ended.
+        """
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_bytes()
+        except OSError:
+            return 0.0
+        words = stat.rpartition(b")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def killed(self) -> bool:

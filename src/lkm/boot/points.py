@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from lkm.boot.stages import CONSOLE, INITRAMFS, INITRAMFS_END, LEVELS, STAGES
 from lkm.elf import parse_elf
+from lkm.errors import MissingError
 from lkm.guest.agent import fingerprint
 from lkm.guest.identity import file_identity
 from lkm.kernel.image import unpack_image
@@ -87,7 +88,7 @@ def find_points(kernel: Kernel, image: Path) -> Points:
         entries = tuple(Entry(**entry) for entry in known["entries"])
         return Points(known["symbols"], entries, known["unpacked"], known["entry"])
     found = _find(kernel, image)
-    with suppress(OSError):
+    with suppress(OSError, MissingError):
         make_dir(path.parent)
         part = path.with_name(f".{path.name}.{os.getpid()}")
         part.write_text(json.dumps(asdict(found)))

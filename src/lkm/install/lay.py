@@ -51,7 +51,7 @@ def install(
     show = progress or Silent()
     check_writable(plan.places)
     check_room(plan)
-    with locked_directory(plan.places.trees), writing(plan.places.root):
+    with locked_directory(plan.places.trees), writing(plan.places.root, place="--root DIR"):
         sweep(plan.places)
         plan = make_plan(plan.source, plan.request)  # another may have been at work until now
         try:

@@ -183,7 +183,7 @@ def uninstall(removal: Removal, *, on_line: Callable[[str], None] | None = None)
     places, manifest = removal.places, removal.manifest
     check_writable(places)
     restored: list[Path] = []
-    with locked_directory(places.trees), writing(places.root):
+    with locked_directory(places.trees), writing(places.root, place="--root DIR"):
         sweep(places)
         freed = sum(path.stat().st_size for path in removal.files if path.exists())
         for path in reversed(removal.files):

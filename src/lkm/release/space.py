@@ -27,16 +27,19 @@ def check_space(directory: Path, need: int, *, spare: int = SPARE, hint: str = "
 
 
 @contextlib.contextmanager
-def writing(directory: Path) -> Iterator[None]:
-    """Turns the disk's own errors of what is done in the block into errors with a hint."""
+def writing(directory: Path, *, place: str = "--dest DIR") -> Iterator[None]:
+    """Turns the disk's own errors of what is done in the block into errors with a hint.
+
+    `place`: the option that names another place.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             check_space(directory, 1 << 62)
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            place = error.filename or directory
+            where = error.filename or directory
             raise MissingError(
-                f"cannot write {place}: {error.strerror}", hint="give another place: --dest DIR"
+                f"cannot write {where}: {error.strerror}", hint=f"give another place: {place}"
             ) from None
         raise

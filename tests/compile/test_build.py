@@ -20,7 +20,7 @@ import pytest
 from lkm.cli import run_command
 from lkm.compile.again import find_differences, prepare_again
 from lkm.compile.build import build_kernel
-from lkm.compile.record import log_path, read_build_record
+from lkm.compile.record import log_path, read_build_record, write_build_record
 from lkm.compile.value import KernelBuilt, Request
 from lkm.errors import BadInputError, MissingError, UsageError
 from lkm.kbuild.value import Severity
@@ -74,6 +74,15 @@ def test_one_directory(part: KernelBuilt) -> None:
     record = read_build_record(build)
     assert record == part.record and record.ok and record.targets == [PART]
     assert record.variables["KBUILD_BUILD_USER"] == "lkm" and record.steps > 10
+
+
+def test_a_part_does_not_forget_the_whole(part: KernelBuilt, tree: Tree, tmp_path: Path) -> None:
+    build = tmp_path / "copy"
+    shutil.copytree(part.log.parent, build, symlinks=True)
+    whole = replace(part.record, targets=[], seconds=None, status=None)
+    write_build_record(build, whole)
+    assert build_kernel(Request(tree, build, ("scripts_basic",))).ok
+    assert read_build_record(build) == whole  # it still broke off
 
 
 def test_what_is_finished_is_not_built_again(part: KernelBuilt, tree: Tree) -> None:
@@ -242,6 +251,8 @@ def test_a_release_whose_sources_are_here_is_configured_and_named(
     place.parent.mkdir()
     place.symlink_to(tree.path)
     write_record(place, Record(tree.version, "tarball", "x", True, "good", "signed by somebody"))
+    assert run_command(["kernel", "build", "6.1"]) == 2
+    assert "how is it to be configured?" in capsys.readouterr().err
     words = ["kernel", "build", "6.1", "--preset", "tiny", "scripts_basic"]
     assert run_command(words) == 0
     said = capsys.readouterr()

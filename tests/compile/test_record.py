@@ -61,3 +61,11 @@ def test_remarks_are_no_configuration(tmp_path: Path) -> None:
     assert digest_config(tmp_path) == first
     config.write_text("CONFIG_A=y\nCONFIG_B=y\n")
     assert digest_config(tmp_path) != first
+
+
+def test_a_part_is_no_kernel() -> None:
+    assert RECORD.is_whole
+    for target in ("bzImage", "modules", "bindeb-pkg"):
+        assert replace(RECORD, targets=["prepare", target]).is_whole
+    for target in ("kernel/irq/", "fs/ext2/ext2.ko", "prepare"):
+        assert not replace(RECORD, targets=[target]).is_whole

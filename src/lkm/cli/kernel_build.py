@@ -30,6 +30,7 @@ class _Asked:
     name: str | None
     presets: tuple[str, ...]
     jobs: int | None
+    mirror: str | None
     no_ccache: bool
     dry_run: bool
 
@@ -43,6 +44,7 @@ class _Asked:
     "--preset", "presets", multiple=True, metavar="NAME", help="Configure: guest, debug, class, tiny."
 )
 @click.option("-j", "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Jobs (default: what fits).")
+@click.option("--mirror", metavar="URL|DIR", help="Where sources come from, as of lkm kernel get.")
 @click.option("--no-ccache", is_flag=True, help="Compile all of it, though ccache is here.")
 @click.option(
     "--from-record",
@@ -124,10 +126,11 @@ def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None
         else:
             build = _one(build, place, what)
     elif what is not None and is_release_name(what):
+        _check_start(what, build, asked)
         if asked.dry_run:
             _tell_steps(what, build, parsed, asked)
             return None
-        source = _get(what, bar)
+        source = _get(what, asked, bar)
     elif build is None and source is None:
         source, build = _here(parsed.targets)
     tree = _read_tree(source, build, parsed)
@@ -142,6 +145,19 @@ def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None
         return None
     _configure(tree, build, asked, bar)
     return request
+
+
+def _check_start(what: str, build: Path | None, asked: _Asked) -> None:
+    """Before anything is got: raises `UsageError` where there would be no configuration in the end."""
+    from lkm.kernel.own import find_own
+
+    named = find_own(asked.name) if asked.name is not None else None
+    place = build or (named.build if named is not None else None)
+    if not asked.presets and (place is None or not (place / ".config").is_file()):
+        raise UsageError(
+            f"Linux {what}: how is it to be configured?",
+            hint=f"lkm kernel build {what} --preset guest; or lkm kernel configure -O DIR first",
+        )
 
 
 def _one(given: Path | None, found: Path, what: str) -> Path:
@@ -206,7 +222,7 @@ def _is_whole(targets: tuple[str, ...]) -> bool:
     return not any("/" in target or "." in target for target in targets)
 
 
-def _get(what: str, bar: BuildBar) -> Path:
+def _get(what: str, asked: _Asked, bar: BuildBar) -> Path:
     """The sources of a release: those that are here, else got and verified."""
     from lkm.cli.kernel_get import find_place
     from lkm.cli.kernel_tree import find_named
@@ -232,7 +248,7 @@ def _get(what: str, bar: BuildBar) -> Path:
     if wanted.kind is Kind.GIT:
         got = get_git(wanted.text, url=GIT, progress=bar)
     else:
-        mirror = find_place(None)
+        mirror = find_place(asked.mirror)
         got = get_release(find_version(wanted, mirror, progress=bar), mirror, progress=bar)
     assert got.tree is not None
     common.note(f"good: {got.record.message}", fg="green")

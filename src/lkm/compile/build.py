@@ -85,7 +85,12 @@ def build_kernel(
         words = merge_words(reproducible_words(tree, build, config), request.words)
         jobs = choose_jobs(config, asked=request.jobs)
         kind = "-".join([tree.arch, "debug" if config.get("DEBUG_INFO") == "y" else "plain"])
-        run = _Run(request, _begin(request, words, jobs), words, jobs, kind)
+        record = _begin(request, words, jobs)
+        # What is known of a whole kernel is not forgotten for one object of it.
+        keeps = record.is_whole or before is None or not before.is_whole
+        run = _Run(request, record, words, jobs, kind, keeps)
+        if keeps:
+            write_build_record(build, record)
         return _make(run, progress or Silent(), on_line=on_line, timeout=timeout)
 
 
@@ -114,13 +119,17 @@ def plan_command(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A build that is going on: what was asked, what make is given; `kind` of builds it is like."""
+    """A build that is going on: what was asked, what make is given; `kind` of builds it is like.
+
+    `keeps`: its record is written.
+    """
 
     request: Request
     record: BuildRecord
     words: Mapping[str, str]
     jobs: Jobs
     kind: str
+    keeps: bool
 
     @property
     def all_words(self) -> dict[str, str]:
@@ -129,10 +138,10 @@ class _Run:
 
 
 def _begin(request: Request, words: Mapping[str, str], jobs: Jobs) -> BuildRecord:
-    """Writes the record of a build that begins."""
+    """The record of a build that begins."""
     tree, build = request.tree, request.build
     compiler = process.find_program(find_compilers({**dict(tree.words), **words})[0].split()[-1])
-    record = BuildRecord(
+    return BuildRecord(
         name=request.name,
         version=tree.version,
         release=read_build_release(build),
@@ -148,8 +157,6 @@ def _begin(request: Request, words: Mapping[str, str], jobs: Jobs) -> BuildRecor
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         config=read_config_lines(build),
     )
-    write_build_record(build, record)
-    return record
 
 
 def _make(
@@ -208,7 +215,8 @@ def _describe(run: _Run, result: process.Result, follower: Follower, cached: Cac
         },
         on_disk=read_size(build),
     )
-    write_build_record(build, record)
+    if run.keeps:
+        write_build_record(build, record)
     words = make_argv(run.request.tree, build, run.words, f"-j{run.jobs.count}", *run.request.targets)
     return KernelBuilt(
         ok=ok,

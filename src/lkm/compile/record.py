@@ -16,6 +16,8 @@ from typing import Any
 SCHEMA = 1
 FILE_NAME = ".lkm-build.json"
 LOG_NAME = ".lkm-build.log"
+# Targets of make that make a kernel.
+WHOLE = frozenset({"all", "vmlinux", "modules", "bzImage", "zImage", "Image", "Image.gz", "uImage"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class BuildRecord:
     def broke_off(self) -> bool:
         """Whether the build neither came to its end nor failed: it was killed, or it runs now."""
         return self.seconds is None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a kernel was to be built, and not only a part of one or what comes before."""
+        return not self.targets or any(name in WHOLE or name.endswith("-pkg") for name in self.targets)
 
     @property
     def ok(self) -> bool:

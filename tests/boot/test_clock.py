@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from boot_logs import read_recorded
 
-from lkm.boot.clock import join_clocks
+from lkm.boot.clock import join_clocks, join_levels
+from lkm.boot.value import Initcall
 from lkm.klog import Record
 
 
@@ -24,6 +25,23 @@ def test_a_kernel_for_one_processor_is_joined_at_its_initramfs() -> None:
     clock = join_clocks(seen.marks, seen.records)
     assert clock is not None and clock.rate is not None
     assert clock.host(1.37) == pytest.approx(seen.marks["do_populate_rootfs"])
+
+
+def test_each_level_has_the_rate_of_its_own_time() -> None:
+    marks = {"level ": 1.0, "level 0": 2.0, "level 1": 2.01, "run_init_process": 5.0}
+    calls = [
+        Initcall(name, level, start, 0.1)
+        for name, level, start in (
+            ("a", "early", 0.5),
+            ("b", "early", 0.6),
+            ("c", "pure", 1.0),
+            ("d", "core", 1.001),
+        )
+    ]
+    run = Record(0, 2.001, 6, "Run /init as init process")
+    # pure is too short to tell
+    assert join_levels(marks, calls, [run]) == pytest.approx({"early": 2.0, "core": 2.99})
+    assert join_levels({}, calls, [run]) == {} and join_levels(marks, [], []) == {}
 
 
 def test_one_place_gives_no_rate_and_none_nothing() -> None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from lkm.boot.stages import LEVELS
+from lkm.boot.value import Initcall
 from lkm.klog import Record
 
 # init/main.c run_init_process(); kernel/smp.c smp_init(); init/initramfs.c do_populate_rootfs()
@@ -20,7 +23,7 @@ _FIRST = (
     ("smp_init", re.compile(r"smp: Bringing up secondary CPUs")),
     ("do_populate_rootfs", re.compile(r"(?:Unpacking initramfs|Trying to unpack rootfs image)")),
 )
-JOINTS = frozenset({_LAST[0], *(name for name, _ in _FIRST)})
+JOINTS = frozenset({_LAST[0], *(name for name, _ in _FIRST), *(f"level {number}" for number in LEVELS)})
 _LEAST = 0.05  # seconds between two joints that tell a rate
 
 
@@ -53,6 +56,30 @@ def join_clocks(marks: Mapping[str, float], records: Sequence[Record]) -> Clock 
             rate = (last[0] - first[0]) / (last[1] - first[1])
             return Clock(last[0] - rate * last[1], rate)
     return Clock(last[0] - last[1], None)
+
+
+def join_levels(
+    marks: Mapping[str, float], calls: Sequence[Initcall], records: Sequence[Record]
+) -> dict[str, float]:
+    """Seconds by the host's clock that each of the kernel's took, for each initcall level.
+
+    A kernel that counts ticks loses some where the host is busy, so its clock runs now slower, now faster.
+    A level's first call is seen by both clocks; levels too short to tell a rate are left out.
+    """
+    starts = {one.level: one.start for one in reversed(calls)}
+    joints = [
+        (level, marks[f"level {number}"], starts[level])
+        for number, level in LEVELS.items()
+        if f"level {number}" in marks and level in starts
+    ]
+    last = _join(*_LAST, marks, records)
+    if last is not None:
+        joints.append(("", *last))
+    return {
+        level: (end - start) / (shown_end - shown)
+        for (level, start, shown), (_, end, shown_end) in pairwise(joints)
+        if shown_end - shown > _LEAST and end > start
+    }
 
 
 def _join(

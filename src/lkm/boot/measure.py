@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lkm.boot.calls import clock_step, last_unreturned, parse_freed, parse_initcalls
-from lkm.boot.clock import JOINTS, Clock, join_clocks
+from lkm.boot.clock import JOINTS, Clock, join_clocks, join_levels
 from lkm.boot.origin import add_origins
 from lkm.boot.points import Entry, Points, find_points
 from lkm.boot.stages import FIRMWARE, INITRAMFS, INITRAMFS_END, LEVELS, PLACES, STAGES, Stage
@@ -209,7 +209,9 @@ def _unknown(points: Points, header: SetupHeader | None, clock: Clock | None) ->
 def _with_calls(boot: Boot, seen: Watched, points: Points, kernel: Kernel) -> Boot:
     clock = join_clocks(seen.marks, seen.records)
     rate = clock.rate if clock is not None else None
-    calls = add_origins(parse_initcalls(seen.records, points.entries, rate=rate or 1.0), kernel)
+    calls = add_origins(parse_initcalls(seen.records, points.entries), kernel)
+    rates = join_levels(seen.marks, calls, seen.records)
+    calls = [replace(one, seconds=one.seconds * rates.get(one.level, rate or 1.0)) for one in calls]
     unknown = list(boot.unknown)
     if seen.ending is not None:
         unknown.append("with initcall_debug it did not come up: which functions it calls is not known")

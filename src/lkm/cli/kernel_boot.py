@@ -172,7 +172,8 @@ def _tell_end(boot: Boot) -> None:
     decoded = decode_log(boot.log)
     if decoded:
         click.echo(format_decoded(decoded[0], brief=True, color=True, width=_width()), err=True, nl=False)
-    common.hint("lkm kernel boot --memory 1024; or another kernel")
+    in_time = boot.ending is not None and boot.ending.end == "hang"
+    common.hint(f"lkm kernel boot {'--timeout 600' if in_time else '--memory 1024'}; or another kernel")
 
 
 def _width() -> int:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 # What a line outside help texts is looked at for; all others are passed on as they are.
 _SPECIAL = re.compile(
-    r"\$\(|^[ \t]*(?:source|modules|transitional)\b|^[ \t]*depends on [^#\n]* if |^[ \t]*[\w-]+[ \t]*[:+]?=",
-    re.M,
+    r".*\$\(|[ \t]*(?:source|modules|transitional)\b|[ \t]*depends on [^#\n]* if |[ \t]*[\w-]+[ \t]*[:+]?="
 )
+# One of these is in each of them; looking for a pattern at each line's start takes ten times as long.
+_WORDS = ("$(", "source", "modules", "transitional", " if ", "=")
 _SOURCE = re.compile(r"\s*source\b")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_][\w-]*\s*(?::=|\+=|=)")
 _WORD = re.compile(r"\s*(modules|transitional)\s*(?:#.*)?$")
@@ -38,15 +39,18 @@ def translate_line(line: str) -> str:
 class Lines:
     """One Kconfig file, read line by line as kconfiglib reads: `readline` and `close`.
 
-    `expand` replaces the macros of a line; what `conf` is to read instead goes to `flat`.
+    `starts`: where the lines begin that it looks at.  `expand` replaces the macros of a line; what `conf` is
+    to read instead goes to `flat`.
     """
 
-    def __init__(self, text: str, *, expand: Callable[[str], str], flat: list[str]) -> None:
+    def __init__(
+        self, text: str, starts: list[int], *, expand: Callable[[str], str], flat: list[str]
+    ) -> None:
         self._lines = io.StringIO(text).readlines()
         self._next = 0
         self._expand = expand
         self._flat = flat
-        self._special = list(_find_special(text, self._lines))[::-1]
+        self._special = list(_number_lines(text, self._lines, starts))[::-1]
         self._plain = 0  # lines before this one are passed on
 
     def readline(self) -> str:
@@ -86,12 +90,25 @@ class Lines:
         """As a file's."""
 
 
-def _find_special(text: str, lines: list[str]) -> Iterator[int]:
-    """The numbers of the lines, from 0, that are not passed on as they are."""
+def _find_special(text: str) -> list[int]:
+    """Where the lines begin that are not passed on as they are, unless they are help."""
+    found = set()
+    for word in _WORDS:
+        at = text.find(word)
+        while at >= 0:
+            start = text.rfind("\n", 0, at) + 1
+            if _SPECIAL.match(text, start):
+                found.add(start)
+            at = text.find(word, text.find("\n", at))
+    return sorted(found)
+
+
+def _number_lines(text: str, lines: list[str], starts: list[int]) -> Iterator[int]:
+    """The numbers, from 0, of those of these lines that are no help, each that goes on by its first."""
     number, counted, last = 0, 0, -1
-    for match in _SPECIAL.finditer(text):
-        number += text.count("\n", counted, match.start())
-        counted = match.start()
+    for start in starts:
+        number += text.count("\n", counted, start)
+        counted = start
         first = number
         while first > 0 and lines[first - 1].endswith("\\\n"):
             first -= 1
@@ -126,7 +143,8 @@ def open_lines(path: Path, *, expand: Callable[[str], str], flat: list[str]) -> 
     text = path.read_text(encoding="utf-8", errors="replace")
     if not text.endswith("\n"):
         text += "\n"
-    if _SPECIAL.search(text) is None:
+    starts = _find_special(text)
+    if not starts:
         flat.append(text)
         return io.StringIO(text)
-    return Lines(text, expand=expand, flat=flat)
+    return Lines(text, starts, expand=expand, flat=flat)

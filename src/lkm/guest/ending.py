@@ -32,6 +32,7 @@ _LOOK_APART = 0.007  # seconds; no multiple of a tick
 # Seconds that QEMU ran while it was looked at: on a busy host many looks may see one and the same moment.
 _LOOKED_AT = 0.08
 _LOOK_LIMIT = 0.6
+_STOPS = 10  # times that a guest which prints is stopped, to meet it amidst a line
 _PANICS_RAN = 0.4  # seconds that QEMU runs, for each processor, in which a panic says all it has to say
 
 
@@ -84,18 +85,34 @@ def look_at_processors(vm: Vm) -> list[list[Processor]]:
     return moments
 
 
-def interrupt(vm: Vm, until: float, last: float) -> None:
+def interrupt(vm: Vm, until: float, last: float, *, prints: bool = False) -> None:
     """Makes a kernel that hangs say where (an NMI, at which it panics), and ends it.
 
-    It has until `until` for that, or to `last` where QEMU hardly runs: a busy host.
+    It has until `until` for that, or to `last` where QEMU hardly runs: a busy host.  `prints`: its log grows.
     """
     with suppress(LkmError):
         if vm.alive:
             began = vm.ran
+            if prints:
+                _stop_amidst_a_line(vm)
             vm.qmp.send("inject-nmi")
+            vm.qmp.send("cont")
             until = max(until, time.monotonic() + 0.1)
             while not vm.wait(_LOOK_APART):
                 now = time.monotonic()
                 if now > until and (now > last or vm.ran - began > _PANICS_RAN * vm.machine.cpus):
                     break
     vm.kill()
+
+
+def _stop_amidst_a_line(vm: Vm) -> None:
+    """Stops a guest that prints where the console is in the middle of a line, if that is met.
+
+    What an NMI says is lost where it meets a record that is being written: nobody reads beyond that one
+    (kernel/printk/printk_ringbuffer.c).  While the console shows a line, its record has been written.
+    """
+    for _ in range(_STOPS):
+        vm.qmp.call("stop", timeout=_LOOK_LIMIT)
+        if vm.console(max(vm.console_size - 1, 0)) != b"\n":
+            return
+        vm.qmp.call("cont", timeout=_LOOK_LIMIT)

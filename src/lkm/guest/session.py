@@ -185,7 +185,7 @@ class Session:
                 return ending
             if not lives or time.monotonic() > until - _PANICS:
                 break
-        interrupt(self.vm, until, last)
+        interrupt(self.vm, until, last, prints=prints)
         self._tell(self.records.rest())
         ending = judge_hang(told, self._stacks(before), moments, prints=prints)
         return replace(ending, words=_ASKED)

@@ -37,7 +37,7 @@ static int __init ends_init(void)
 	if (!strcmp(how, "halt"))
 		kernel_halt();
 	if (!strcmp(how, "triple")) {
-		load_idt(&(struct desc_ptr){ 0, 0 });
+		load_idt((&(struct desc_ptr){ 0, 0 })); /* a macro without PARAVIRT_XXL */
 		asm volatile("int3");
 	}
 	if (!strcmp(how, "panic"))

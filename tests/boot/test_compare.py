@@ -36,6 +36,14 @@ def test_medians_ratio_and_noise(tmp_path: Path) -> None:
     assert "2.00 times" in text and "within what they vary" in text and "acpi_init" in text
 
 
+def test_one_boot_each_says_nothing_of_chance(tmp_path: Path) -> None:
+    boot = recorded_boot("debian-7.3", tmp_path)
+    found = compare_boots([boot], [scaled(boot, 1.01)])
+    text = " ".join(format_comparison(found))
+    assert found.noise is None and comparison_json(found)["noise"] is None
+    assert "not known" in text and "0%" not in text and "within" not in text
+
+
 def test_what_one_kernel_has_not_is_told(tmp_path: Path) -> None:
     one, two = recorded_boot("debian-7.3", tmp_path), recorded_boot("own-6.12-steps", tmp_path)
     found = compare_boots([one], [two])

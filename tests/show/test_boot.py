@@ -107,6 +107,32 @@ def test_a_clock_that_runs_wrong_is_told(boot: Boot) -> None:
     assert "begins 1.50 s after power-on" in "\n".join(format_boot(right, width=200))
 
 
+def test_what_a_watched_boot_costs_is_said_only_where_it_costs(boot: Boot) -> None:
+    def note(plain: float) -> str:
+        text = " ".join(format_boot(replace(boot, plain_total=plain)))
+        return next(part for part in text.split("Unwatched")[1:])
+
+    assert "translates its code anew" in note(boot.total - 0.5)
+    assert "anew" not in note(boot.total + 0.5)
+
+
+def test_a_clock_that_ticks_does_not_say_that_nothing_took_any_time(boot: Boot) -> None:
+    calls = (Initcall("a_init", "core", 0.01, 0.0, 0), Initcall("b_init", "core", 0.03, 0.02, 0))
+    ticking = replace(boot, initcalls=(*calls, Initcall("c_init", "late", 0.05, 0.0, 0)))
+    text = "\n".join(format_boot(ticking))
+    assert re.search(r"late +1 +< 10 ms", text) and re.search(r"< 10 ms +a_init", text)
+    assert "0 µs" not in text and "&lt; 10 ms" in boot_html(ticking)
+    exact = replace(boot, initcalls=(*calls, Initcall("c_init", "late", 0.050001, 0.0, 0)))
+    assert re.search(r"late +1 +0 µs", "\n".join(format_boot(exact)))
+
+
+def test_a_path_that_is_too_long_is_cut_with_a_sign(boot: Boot) -> None:
+    call = replace(boot.initcalls[0], source=f"drivers/{'very/' * 20}long.c", line=7, seconds=9.0)
+    lines = list(format_boot(replace(boot, initcalls=(call, *boot.initcalls[1:]))))
+    assert any(line.endswith("…") and "drivers/very" in line for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
 def test_json_has_the_documented_parts(boot: Boot) -> None:
     value = boot_json(boot)
     assert value["schema"] == 1 and value["ok"] is True

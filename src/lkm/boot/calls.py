@@ -22,6 +22,8 @@ _RETURNED = re.compile(
     r"initcall (?:([^\s+]+)\+0x0/0x[0-9a-f]+|0x([0-9a-f]+)|([0-9a-f]{16})) returned (-?\d+) after \d+ usecs"
 )
 _FREEING = re.compile(r"Freeing (.{1,80}?) memory: (\d{1,12})K\b")
+# Seconds: a clock that goes in steps as long as this counts the kernel's ticks, of 1 to 10 ms.
+TICK = 0.001
 _NOBODY = "0"  # the process that calls console_initcall() functions, before there are others
 
 

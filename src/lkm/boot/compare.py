@@ -34,7 +34,8 @@ class Comparison:
     """Two kernels, each booted `boots` times in turn.
 
     `before`, `after`: the boot of each whose total is nearest its median.  `total`: the medians of all.
-    `noise`: the largest distance of a total from its median, of either kernel, by that median.
+    `noise`: the largest distance of a total from its median, of either kernel, by that median; None where
+    one of them was booted once, so that nothing is known of it.
     `phases`: in their order; `initcalls`: those that differ most first.
     """
 
@@ -42,7 +43,7 @@ class Comparison:
     after: Boot
     boots: int
     total: Difference
-    noise: float
+    noise: float | None
     phases: tuple[Difference, ...]
     initcalls: tuple[Difference, ...]
 
@@ -51,9 +52,10 @@ def compare_boots(before: Sequence[Boot], after: Sequence[Boot]) -> Comparison:
     """The comparison of boots of two kernels that came up; at least one of each."""
     totals = [boot.total for boot in before], [boot.total for boot in after]
     middles = median(totals[0]), median(totals[1])
-    noise = max(
+    apart = [
         abs(total - middle) / middle for side, middle in zip(totals, middles, strict=True) for total in side
-    )
+    ]
+    noise = max(apart) if min(len(before), len(after)) > 1 else None
     phases = _differences(before, after, _phases)
     calls = _differences(before, after, _calls)
     return Comparison(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lkm.boot.calls import clock_step, last_unreturned, parse_freed, parse_initcalls
+from lkm.boot.calls import TICK, clock_step, last_unreturned, parse_freed, parse_initcalls
 from lkm.boot.clock import JOINTS, Clock, join_clocks, join_levels
 from lkm.boot.origin import add_origins
 from lkm.boot.points import Entry, Points, find_points
@@ -35,7 +35,7 @@ _BIOS = re.compile(r"^SeaBIOS \(version ([^)\s]{1,60})\)", re.MULTILINE)
 _UNPACKING = re.compile(r"(?:Unpacking initramfs|Trying to unpack rootfs image as initramfs)\.\.\.")
 # A kernel that did not come up is asked again, with all it says on the console.
 _TALK = "initcall_debug ignore_loglevel earlyprintk=serial,ttyS0,115200"
-_TICK = 0.001  # seconds; a kernel's ticks are 1 to 10 ms
+_MIB = 1 << 20
 _AGAIN = 10.0  # seconds that it has at least
 
 
@@ -127,7 +127,7 @@ def build_phases(
     """The phases that were seen, each to the next one's beginning; one not seen is part of the one before."""
     packed = ""
     if image.packed:
-        packed = f": {image.format}, {image.packed / 1e6:.1f} MB to {image.unpacked / 1e6:.1f} MB"
+        packed = f": {image.format}, {image.packed / _MIB:.1f} MiB to {image.unpacked / _MIB:.1f} MiB"
     begun = [(FIRMWARE, 0.0)]
     begun += [(stage, seen.marks[stage.begins]) for stage in STAGES if stage.begins in seen.marks]
     ends = [start for _, start in begun[1:]]
@@ -215,7 +215,7 @@ def _with_calls(boot: Boot, seen: Watched, points: Points, kernel: Kernel) -> Bo
     unknown = list(boot.unknown)
     if seen.ending is not None:
         unknown.append("with initcall_debug it did not come up: which functions it calls is not known")
-    elif clock_step(calls) >= _TICK:
+    elif clock_step(calls) >= TICK:
         unknown.append(
             f"how long a quick initcall takes: this kernel's clock moves in steps of "
             f"{clock_step(calls) * 1000:.0f} ms as it comes up (no usable time stamp counter)"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lkm.boot.calls import TICK, clock_step
 from lkm.boot.stages import LEVELS, freed_means
 from lkm.guest.value import Detail, End
 from lkm.show.size import format_size
@@ -41,6 +42,11 @@ def format_duration(seconds: float) -> str:
     if seconds >= 0.01:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds * 1000:.1f} ms" if seconds >= 0.0001 else f"{seconds * 1e6:.0f} µs"
+
+
+def format_measured(seconds: float, step: float) -> str:
+    """A time by a clock that goes in steps of `step` seconds: `< 10 ms` for what no step fell into."""
+    return f"< {format_duration(step)}" if not seconds and step >= TICK else format_duration(seconds)
 
 
 def format_boot(boot: Boot, *, width: int = 80, color: bool = False, brief: bool = False) -> Iterator[str]:
@@ -162,10 +168,11 @@ def clock_notes(boot: Boot) -> list[str]:
                 "time in its log."
             )
     if boot.plain_total:
-        notes.append(
-            f"Unwatched, in another boot, it takes {format_duration(boot.plain_total)}: where it is stopped "
-            "QEMU translates its code anew."
-        )
+        plain = f"Unwatched, in another boot, it takes {format_duration(boot.plain_total)}"
+        if boot.plain_total < boot.total:
+            notes.append(f"{plain}: where it is stopped QEMU translates its code anew.")
+        else:
+            notes.append(f"{plain}: what this machine does meanwhile tells more than being watched.")
     if boot.debug_total and boot.total:
         more = boot.debug_total / boot.total - 1
         notes.append(
@@ -194,20 +201,28 @@ def _initcalls(boot: Boot, width: int, paint: Any) -> Iterator[str]:
     total = sum(one.seconds for one in boot.initcalls)
     yield paint(f"{len(boot.initcalls)} initcalls, {format_duration(total)} together", "1")
     sums = level_sums(boot.initcalls)
+    step = clock_step(boot.initcalls)
     longest = max((seconds for _, seconds in sums.values()), default=0.0)
     for level, (count, seconds) in sums.items():
         bar = format_bar(0, seconds, longest, max(width - 34, 4))
-        yield f"  {level or 'level unknown':14} {count:5} {format_duration(seconds):>9}  {paint(bar, '32')}"
+        takes = format_measured(seconds, step)
+        yield f"  {level or 'level unknown':14} {count:5} {takes:>9}  {paint(bar, '32')}".rstrip()
     yield ""
     yield paint("The slowest", "1")
     found = slowest(boot.initcalls)
     size = min(max((len(one.name) for one in found), default=0), 32)
     for one in found:
         result = f"  returned {one.result}" if one.result else ""
-        line = f"  {format_duration(one.seconds):>8}  {one.name:{size}}  {one.level or '?':8}  {origin(one)}"
-        yield f"{line}{result}".rstrip()[:width]
+        takes = format_measured(one.seconds, step)
+        line = f"  {takes:>8}  {_cut(one.name, size):{size}}  {one.level or '?':8}  {origin(one)}"
+        yield _cut(f"{line}{result}".rstrip(), width)
     if boot.last_call:
         yield paint(f"  {boot.last_call}() was called last and did not return", "31")
+
+
+def _cut(text: str, width: int) -> str:
+    """At most `width` columns; `…` says that there is more."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _freed(boot: Boot, width: int, paint: Any) -> Iterator[str]:
@@ -237,11 +252,7 @@ def format_comparison(comparison: Comparison, *, width: int = 80, color: bool = 
     yield paint(f"B {after.kernel}: {format_duration(total.after or 0)}", "1")
     if total.ratio is not None:
         yield f"B takes {total.ratio:.2f} times as long as A{_doubt(comparison)}"
-    yield from textwrap.wrap(
-        f"medians of {comparison.boots} boots each, in turn, all with initcall_debug; totals vary by up to "
-        f"{comparison.noise:.0%}",
-        width,
-    )
+    yield from textwrap.wrap(_basis(comparison), width)
     for letter, boot in (("A", before), ("B", after)):
         for text in boot.unknown:
             yield from textwrap.wrap(f"{letter}: not known: {text}", width)
@@ -261,9 +272,22 @@ def format_comparison(comparison: Comparison, *, width: int = 80, color: bool = 
             yield _difference(one, one.name, 34)
 
 
+def _basis(comparison: Comparison) -> str:
+    """What was measured, and how far it can be trusted."""
+    if comparison.noise is None:
+        return (
+            "one boot each, with initcall_debug: how much they vary is not known, and so what is chance; "
+            "--repeat 3 tells it"
+        )
+    return (
+        f"medians of {comparison.boots} boots each, in turn, all with initcall_debug; totals vary by up to "
+        f"{comparison.noise:.0%}"
+    )
+
+
 def _doubt(comparison: Comparison) -> str:
     ratio = comparison.total.ratio
-    if ratio is not None and abs(ratio - 1) <= 2 * comparison.noise:
+    if ratio is not None and comparison.noise is not None and abs(ratio - 1) <= 2 * comparison.noise:
         return ", which is within what they vary anyway"
     return ""
 

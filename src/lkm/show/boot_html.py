@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
+from lkm.boot.calls import clock_step
 from lkm.boot.stages import freed_means
 from lkm.klog import format_record
 from lkm.show.boot import (
     clock_notes,
     format_duration,
+    format_measured,
     headline,
     in_order,
     level_sums,
@@ -99,13 +101,14 @@ def _phases(boot: Boot) -> Iterator[str]:
 
 def _initcalls(boot: Boot) -> Iterator[str]:
     sums = level_sums(boot.initcalls)
+    step = clock_step(boot.initcalls)
     longest = max(seconds for _, seconds in sums.values())
     together = format_duration(sum(one.seconds for one in boot.initcalls))
     yield f"<h2>{len(boot.initcalls)} initcalls, {together} together</h2>"
     yield '<table><thead><tr><th>level</th><th class="num">functions</th><th class="num">take</th>'
     yield '<th class="bar">together</th></tr></thead><tbody>'
     for level, (count, seconds) in sums.items():
-        took = format_duration(seconds)
+        took = escape(format_measured(seconds, step))
         yield (
             f"<tr><td>{escape(level or 'unknown')}</td>"
             f'<td class="num">{count}</td><td class="num">{took}</td>'
@@ -117,7 +120,7 @@ def _initcalls(boot: Boot) -> Iterator[str]:
     yield '<table><thead><tr><th class="num">takes</th><th>function</th><th>level</th><th>from</th>'
     yield '<th class="bar">by the slowest</th></tr></thead><tbody>'
     for one in found:
-        took = format_duration(one.seconds)
+        took = escape(format_measured(one.seconds, step))
         result = f" returned {one.result}" if one.result else ""
         yield (
             f'<tr><td class="num">{took}</td><td><code>{escape(one.name)}</code>{result}</td>'

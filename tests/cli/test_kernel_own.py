@@ -11,11 +11,10 @@ import pytest
 from own_maker import RELEASE, make_build, make_sources
 
 from lkm.cli import kernel_own, run_command
-from lkm.compile.state import LOCK_NAME
 from lkm.errors import BadInputError
 from lkm.guest.identity import find_image
 from lkm.kernel import find_kernel
-from lkm.kernel.own import own_dir, register_own
+from lkm.kernel.own import LOCK_NAME, own_dir, register_own
 from lkm.paths import locked
 
 Command = Callable[..., tuple[str, str]]
@@ -97,12 +96,13 @@ def test_remove_tells_what_stays(command: Command, sources: Path, tmp_path: Path
     assert "linux-6.12.9 is what own:mine, own:other was built from" in err
     assert "hint: lkm kernel remove own:mine first; or --force" in err
 
+    for name, place in (("other", build), ("mine", elsewhere)):  # one that is linked, too
+        with locked(place / LOCK_NAME):
+            assert f"own:{name} is being built now" in command("remove", name, status=2)[1]
     out, err = command("remove", "own:mine")
     assert out == "freed 0 MB\n" and f"its build directory {elsewhere} stays (" in err
     assert f"hint: rm -r {elsewhere}" in err and (elsewhere / ".config").is_file()
 
-    with locked(build / LOCK_NAME):
-        assert "own:other is being built now" in command("remove", "other", status=2)[1]
     out, err = command("remove", "other")
     assert out.startswith("freed ") and f"own:other is forgotten; {build} is removed" in err
     assert not build.exists()
@@ -135,8 +135,20 @@ def test_where_they_take_much_it_is_said_what_may_go(
     assert "own kernels and sources take 0 MB" in err and "hint: lkm kernel remove own:mine" in err
 
 
-def test_one_that_is_not_built_to_its_end_says_how_to_go_on(sources: Path, cache: Path) -> None:
+def test_one_that_is_not_built_to_its_end_says_how_to_go_on(
+    sources: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     build = make_build(own_dir() / "mine", sources, image=False, seconds=None)
-    with pytest.raises(BadInputError, match="own:mine has no image to boot") as caught:
-        find_image(find_kernel("own:mine", need_build=False))
-    assert caught.value.hint == f"lkm kernel build -O {build}"
+    for name in ("own:mine", str(build)):
+        with pytest.raises(BadInputError, match=f"{name} is configured, but not built yet") as caught:
+            find_image(find_kernel(name, need_build=False))
+        assert caught.value.hint == f"lkm kernel build -O {build}"
+        (build / ".lkm-build.log").touch()
+        with pytest.raises(BadInputError, match=f"{name} is not built to its end"):
+            find_image(find_kernel(name, need_build=False))
+        (build / ".lkm-build.log").unlink()
+        with locked(build / LOCK_NAME), pytest.raises(BadInputError, match=f"{name} is being built now"):
+            find_image(find_kernel(name, need_build=False))
+    (build / "System.map").unlink()
+    assert run_command(["map", "--kernel", str(build), "start_kernel"]) == 1
+    assert f"{build} is configured, but not built yet" in capsys.readouterr().err

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from own_maker import make_build, make_sources
 
-from lkm.compile.state import LOCK_NAME, State, find_users, read_state
-from lkm.kernel.own import find_own, own_dir, register_own
+from lkm.compile.state import State, find_users, read_state
+from lkm.kernel.own import LOCK_NAME, find_own, own_dir, register_own
 from lkm.kernel.size import measure_build
 from lkm.paths import locked
 from lkm.release.record import Record, read_record, write_record

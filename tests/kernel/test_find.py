@@ -228,6 +228,16 @@ def test_a_directory_without_a_kernel(tmp_path: Path, cache: Path) -> None:
         find_kernel(str(tmp_path))
 
 
+def test_a_directory_that_is_only_configured(tmp_path: Path, cache: Path, fakes: Any) -> None:
+    build = write(tmp_path / "o", {".config": fakes.config()})
+    with pytest.raises(BadInputError, match="o is configured, but not built yet") as caught:
+        find_kernel(str(build))
+    assert caught.value.hint == f"lkm kernel build -O {build}"
+    write(build, {"Makefile": b"include /usr/src/linux-headers-6.1-common/Makefile\n"})
+    with pytest.raises(BadInputError, match="no kernel in this directory"):  # a headers package's
+        find_kernel(str(build))
+
+
 def test_a_bare_image(tmp_path: Path, cache: Path, fakes: Any) -> None:
     path = tmp_path / "bzImage"
     path.write_bytes(fakes.image("6.9.1-custom", size=4096))

@@ -37,16 +37,15 @@ def command(*, names: tuple[str, ...], force: bool, as_json: bool) -> None:
 
 
 def _remove_kernel(name: str) -> int:
-    from lkm.compile.state import is_building
     from lkm.guest import remove_templates
     from lkm.kernel import Origin, remove_kernel
-    from lkm.kernel.own import find_own
+    from lkm.kernel.own import find_own, is_building
     from lkm.kernel.size import measure_build
     from lkm.kernel.stock import find_stored_kernel
 
     kernel = find_stored_kernel(name)
     own = find_own(kernel.name) if kernel.origin is Origin.OWN else None
-    if own is not None and not own.linked and is_building(own.build):
+    if own is not None and is_building(own.build):
         raise UsageError(f"{own.full_name} is being built now", hint="end that build first")
     freed = remove_templates(kernel) + remove_kernel(kernel.name)
     if own is not None and own.linked and own.is_there:

@@ -58,11 +58,13 @@ def command(
                 click.echo(f"{letter}  {meaning}")
         return
     from lkm.kernel import find_kernel
+    from lkm.kernel.own import find_unbuilt
 
     kernel = find_kernel(kernel_name, need_build=False)
     symbols = Symbols(read_map=ask_guest)
     if not symbols.has_map(kernel):
-        raise BadInputError(f"{kernel.name} has no symbol map", hint="lkm kernel list")
+        unbuilt = find_unbuilt(kernel.build, kernel.name) if kernel.build is not None else None
+        raise unbuilt or BadInputError(f"{kernel.name} has no symbol map", hint="lkm kernel list")
     if count:
         _show_counts(symbols, kernel, as_json)
         return

@@ -43,6 +43,7 @@ from lkm.kconfig.dotconfig import read_config
 from lkm.kconfig.tree import check_clean
 from lkm.kernel.compiler import read_compiler_version
 from lkm.kernel.layout import read_build_release
+from lkm.kernel.own import LOCK_NAME
 from lkm.kernel.store import read_size
 from lkm.progress import Progress, Silent
 from lkm.release.record import read_record
@@ -97,7 +98,7 @@ def build_kernel(
 @contextlib.contextmanager
 def _alone(build: Path) -> Iterator[None]:
     """Holds the build directory; raises `UsageError` where another build works there now."""
-    with (build / ".lkm-build.lock").open("w") as file:
+    with (build / LOCK_NAME).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lkm.kernel.own import LOG_NAME
+
 SCHEMA = 1
 FILE_NAME = ".lkm-build.json"
-LOG_NAME = ".lkm-build.log"
 # Targets of make that make a kernel.
 WHOLE = frozenset({"all", "vmlinux", "modules", "bzImage", "zImage", "Image", "Image.gz", "uImage"})
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +11,9 @@ from pathlib import Path
 from lkm.compile.record import BuildRecord, digest_config, read_build_record
 from lkm.kconfig.tree import find_source, is_tree, read_tree
 from lkm.kernel.layout import find_lost_sources, find_own_build
-from lkm.kernel.own import OwnKernel, list_own
+from lkm.kernel.own import OwnKernel, is_building, list_own
 from lkm.kernel.value import Kernel
 from lkm.release.record import read_record
-
-LOCK_NAME = ".lkm-build.lock"  # held as long as a build runs
 
 
 class State(StrEnum):
@@ -67,18 +64,6 @@ def find_users(tree: Path) -> list[OwnKernel]:
         if needed is not None and needed.resolve() == tree:
             users.append(own)
     return users
-
-
-def is_building(build: Path) -> bool:
-    """Whether somebody builds in a build directory now."""
-    try:
-        with (build / LOCK_NAME).open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _find_tree(build: Path, record: BuildRecord | None) -> Path | None:

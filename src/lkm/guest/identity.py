@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.errors import BadInputError
+from lkm.kernel.own import find_unbuilt
 from lkm.process import find_program
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def find_busybox() -> Path | None:
 def find_image(kernel: Kernel) -> Path:
     """The kernel's image; raises `BadInputError` where it has none."""
     if kernel.image is None or not kernel.image.is_file():
+        unbuilt = find_unbuilt(kernel.build, kernel.name) if kernel.build is not None else None
         where = f" ({kernel.image} is not there)" if kernel.image else ""
-        own = kernel.origin.value == "own" and kernel.build is not None
-        hint = f"lkm kernel build -O {kernel.build}" if own else "lkm kernel list"
-        raise BadInputError(f"{kernel.name} has no image to boot{where}", hint=hint)
+        raise unbuilt or BadInputError(f"{kernel.name} has no image to boot{where}", hint="lkm kernel list")
     return kernel.image

@@ -16,7 +16,7 @@ from lkm.errors import BadInputError, MissingError, UsageError
 from lkm.kernel.equip import equip
 from lkm.kernel.layout import Found, find_directory, find_image, find_in_root, find_own_build
 from lkm.kernel.names import choose_named, is_words, read_codename
-from lkm.kernel.own import PREFIX, find_own, list_own
+from lkm.kernel.own import PREFIX, find_own, find_unbuilt, list_own
 from lkm.kernel.store import Stored, find_stored, list_stored, sweep
 from lkm.kernel.value import Kernel, Origin
 from lkm.progress import Progress, Silent
@@ -159,8 +159,11 @@ def _find_own(name: str) -> Found:
         )
     found = find_own_build(own)
     if found.kernel.build is None and found.kernel.image is None:
-        what = "is configured, but not built" if found.kernel.config else "has no configuration yet"
-        raise BadInputError(f"{own.full_name} {what}", hint=f"lkm kernel build -O {own.build}")
+        empty = BadInputError(
+            f"{own.full_name} has no configuration yet",
+            hint=f"lkm kernel configure -O {own.build} --tree DIR --preset guest",
+        )
+        raise find_unbuilt(own.build, own.full_name) or empty
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from lkm.errors import BadInputError, UsageError
 from lkm.kernel.compiler import Wanted, parse_config_arch, parse_wanted
 from lkm.kernel.image import is_image, read_arch, read_release
-from lkm.kernel.own import OwnKernel
+from lkm.kernel.own import OwnKernel, find_unbuilt
 from lkm.kernel.value import Kernel, Origin
 from lkm.paths import cache_dir
 
@@ -135,6 +135,8 @@ def find_directory(path: Path, *, name: str = "") -> Found:
     if (path / "Kbuild").is_file() and (path / "Makefile").is_file():
         step = "make modules_prepare" if (path / ".config").is_file() else "make defconfig && make"
         raise BadInputError(f"{path}: kernel sources that have not been built", hint=f"cd {path} && {step}")
+    if (unbuilt := find_unbuilt(path, str(path))) is not None:
+        raise unbuilt
     raise BadInputError(
         f"{path}: no kernel in this directory",
         hint="give a kernel build directory, or one where a kernel's packages were unpacked",

@@ -107,16 +107,20 @@ def locked_directory(directory: Path) -> Iterator[None]:
     The lock leaves nothing behind, and ends with the process and those it forked.  Raises `MissingError`
     where the directory cannot be made or read.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise MissingError(f"cannot write in {directory}: {error.strerror}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+    while True:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise MissingError(f"cannot write in {directory}: {error.strerror}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink:
+                yield
+                return
+        finally:
+            os.close(fd)
+        # Who held it has removed it meanwhile: it is another one now.
 
 
 @contextlib.contextmanager

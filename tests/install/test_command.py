@@ -37,18 +37,27 @@ def test_install_and_uninstall(command: Command, built: Kernel, root: Path) -> N
     assert not list(root.iterdir()), "--dry-run writes nothing"
     out, err = command("install", built.build or "", "--root", root)
     assert out.startswith(f"{root}/boot/vmlinuz-{release}  ") and "  2 modules, " in out
-    assert "installing modules" in err and f"--kernel {root}/lib/modules/{release}" in err
+    assert "installing modules" in err and "…" not in err
+    assert f"hint: lkm kernel install {built.build} --root {root} --prove boots" in err
+    assert f"hint: lkm run --kernel {root} MODULE" in err
     again = json.loads(command("install", built.build or "", "--root", root, "--json")[0])
     assert again["schema"] == 1 and again["ok"] and again["modules"] == 2 and again["proof"] is None
-    assert len(again["files"]) == 4 and len(again["kept"]) == 4
+    assert len(again["files"]) == 4
+    assert again["kept"] == [] and "the same was installed already" in again["notes"][-1]
+    assert not list((root / "boot").glob("*.old"))
+
+    _, err = command("uninstall", "--root", root, status=2)
+    assert f"hint: lkm kernel uninstall {release} --root {root}; installed by lkm: {release}" in err
+    _, err = command("uninstall", f"{release}x", "--root", root, status=2)
+    assert f"hint: lkm kernel uninstall {release} --root {root}" in err
 
     steps = json.loads(command("uninstall", release, "--root", root, "--dry-run", "--json")[0])["steps"]
     assert steps[0]["what"].startswith("remove ") and (root / f"boot/vmlinuz-{release}").exists()
     gone = json.loads(command("uninstall", built.name, "--root", root, "--json")[0])
     assert gone["ok"] and gone["release"] == release and gone["left"] == []
-    assert [path for path in root.rglob("*") if not path.is_dir()] == []
+    assert list(root.iterdir()) == [], "the directories that installing made are gone, too"
     _, err = command("uninstall", release, "--root", root, status=2)
-    assert f"no kernel '{release}' in {root}" in err and "installed by lkm: none" in err
+    assert f"no kernel '{release}' in {root}" in err and f"hint: lkm kernel install NAME --root {root}" in err
 
 
 def test_what_lkm_did_not_install_is_left_alone(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,9 +17,9 @@ from pathlib import Path
 import pytest
 from install_roots import put, read_tree
 
-from lkm.errors import UsageError
+from lkm.errors import BadInputError, UsageError
 from lkm.install import Request, make_plan, plan_removal, read_source, uninstall
-from lkm.install.value import read_manifest
+from lkm.install.value import MANIFEST, read_manifest
 from lkm.kernel import Kernel, find_kernel
 
 pytestmark = pytest.mark.fetch
@@ -145,6 +146,32 @@ def test_another_kernel_of_that_release_is_refused_and_by_force_kept(
     assert (root / f"lib/modules/{first.release}.old").is_dir()
     uninstall(plan_removal(first.release, root))
     assert read_tree(root) == before
+
+
+def test_directories_go_with_the_last_kernel_where_lkm_made_them(
+    kernel_a: Kernel, root: Path, tmp_path: Path
+) -> None:
+    assert kernel_a.image is not None and kernel_a.modules is not None
+    (root / "boot").mkdir()
+    put(kernel_a, root)
+    other = root / f"lib/modules/other/{MANIFEST}"  # another of lkm's, which came second
+    other.parent.mkdir()
+    first = json.loads((root / f"lib/modules/{kernel_a.release}/{MANIFEST}").read_bytes())
+    assert first["made"] == ["lib/modules", "lib"]
+    other.write_text(json.dumps({**first, "release": "other", "modules": [], "boot": {}}))
+    uninstall(plan_removal(kernel_a.release, root))
+    assert sorted(path.name for path in root.iterdir()) == ["boot", "lib"]
+    put(kernel_a, root)
+    uninstall(plan_removal("other", root))
+    assert (root / f"lib/modules/{kernel_a.release}").is_dir()
+    uninstall(plan_removal(kernel_a.release, root))
+    assert [path.name for path in root.iterdir()] == ["boot"], "boot was there before"
+
+    put(kernel_a, root)
+    record = root / f"lib/modules/{kernel_a.release}/{MANIFEST}"
+    record.write_text(json.dumps({**json.loads(record.read_bytes()), "made": ["../x"]}))
+    with pytest.raises(BadInputError, match="another directory than those of kernels"):
+        plan_removal(kernel_a.release, root)
 
 
 @pytest.mark.parametrize("mode", ["again", "foreign", "remove"])

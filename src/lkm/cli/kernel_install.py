@@ -92,7 +92,9 @@ def install_command(
         from lkm.install import describe_plan
 
         _ask(f"install {source.kernel.name} ({source.release}) on this machine", describe_plan(plan))
-    return _install(plan, prove_module or "", as_json=as_json, is_proved=is_proved or bool(prove_module))
+    return _install(
+        plan, name, prove_module or "", as_json=as_json, is_proved=is_proved or bool(prove_module)
+    )
 
 
 def _check_words(request: Request, prove_module: str | None) -> None:
@@ -159,8 +161,9 @@ def _sudo() -> str:
     return f"sudo LKM_CACHE={shlex.quote(str(cache_dir()))} {shlex.join(words)}"
 
 
-def _install(plan: Plan, prove_module: str, *, as_json: bool, is_proved: bool) -> int:
+def _install(plan: Plan, name: str, prove_module: str, *, as_json: bool, is_proved: bool) -> int:
     from lkm.install import install
+    from lkm.kernel.layout import list_releases
     from lkm.show.install import format_installed, format_proof
 
     on_line = None if as_json else lambda line: common.note(line, dim=True)
@@ -178,7 +181,10 @@ def _install(plan: Plan, prove_module: str, *, as_json: bool, is_proved: bool) -
     if not done.ok:
         common.hint(f"{_again('uninstall', plan)} undoes it; other kernels are as they were")
     elif not is_proved and plan.places.root != _ROOT:
-        common.hint(f"lkm kernel install … --prove boots it; lkm run --kernel {plan.places.tree} DIR")
+        root = shlex.quote(str(plan.places.root))
+        common.hint(f"lkm kernel install {shlex.quote(name)} --root {root} --prove boots what lies there")
+        if len(list_releases(plan.places.root)) == 1:
+            common.hint(f"lkm run --kernel {root} MODULE takes it for a kernel by itself")
     return 0 if done.ok and (proof is None or proof.ok) else 1
 
 
@@ -196,7 +202,7 @@ def _again(verb: str, plan: Plan) -> str:
 
 
 @click.command("uninstall", short_help="Take away an installed kernel.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", required=False)
 @_root_option
 @_via_option
 @click.option("--force", is_flag=True, help="One that lkm did not install, the running one or the last one.")
@@ -205,15 +211,25 @@ def _again(verb: str, plan: Plan) -> str:
 @common.json_option
 @common.verbose_option
 def uninstall_command(
-    *, name: str, root: Path, via: str | None, force: bool, yes: bool, dry_run: bool, as_json: bool
+    *, name: str | None, root: Path, via: str | None, force: bool, yes: bool, dry_run: bool, as_json: bool
 ) -> int:
     """Remove exactly what `lkm kernel install` laid out for NAME (its release, or the name it was installed
-    by), and tell the machine's boot loader. What was there before goes back.
+    by), and tell the machine's boot loader. What was there before goes back. Without NAME it is told which
+    there are.
     """
-    from lkm.install import How, describe_removal, find_installed, plan_removal, uninstall
+    from lkm.install import (
+        How,
+        describe_removal,
+        find_installed,
+        plan_removal,
+        suggest_installed,
+        uninstall,
+    )
     from lkm.install.plan import check_writable
     from lkm.show.install import format_steps, format_uninstalled
 
+    if name is None:
+        raise UsageError("which kernel is to go?", hint=suggest_installed(root))
     removal = plan_removal(
         _find(name, root, find_installed), root, via=How(via) if via else None, force=force
     )

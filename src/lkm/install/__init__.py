@@ -8,12 +8,21 @@ from lkm.install.remove import (
     Removal,
     describe_removal,
     find_installed,
-    list_installed,
     plan_removal,
+    suggest_installed,
     uninstall,
 )
 from lkm.install.source import read_source
-from lkm.install.value import How, Installed, Manifest, Request, Source, Step, Uninstalled
+from lkm.install.value import (
+    How,
+    Installed,
+    Manifest,
+    Request,
+    Source,
+    Step,
+    Uninstalled,
+    list_installed,
+)
 
 __all__ = [
     "How",
@@ -35,5 +44,6 @@ __all__ = [
     "plan_removal",
     "prove",
     "read_source",
+    "suggest_installed",
     "uninstall",
 ]

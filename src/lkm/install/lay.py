@@ -12,8 +12,9 @@ import hashlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,18 @@ from lkm.install.modules import (
     write_dependencies,
 )
 from lkm.install.plan import Plan, check_room, check_writable, make_plan
-from lkm.install.value import MANIFEST, SCHEMA, How, Installed, Manifest, Places, Ran, read_manifest
+from lkm.install.value import (
+    DIRECTORIES,
+    MANIFEST,
+    SCHEMA,
+    How,
+    Installed,
+    Manifest,
+    Places,
+    Ran,
+    list_installed,
+    read_manifest,
+)
 from lkm.paths import locked_directory
 from lkm.progress import Progress, Silent
 from lkm.release.space import check_space, writing
@@ -51,13 +63,14 @@ def install(
     show = progress or Silent()
     check_writable(plan.places)
     check_room(plan)
+    missing = [name for name in DIRECTORIES if not (plan.places.root / name).exists()]
     with locked_directory(plan.places.trees), writing(plan.places.root, place="--root DIR"):
         sweep(plan.places)
         plan = make_plan(plan.source, plan.request)  # another may have been at work until now
         try:
-            notes, manifest = _stage(plan, show)
+            notes, manifest, same = _stage(plan, show, missing)
             with _uninterrupted():
-                _commit(plan, manifest)
+                _commit(plan, manifest, same=same)
             # installkernel copies from the stage.
             early = plan.machine.how is How.INSTALLKERNEL
             ran = run_commands(plan.commands, on_line=on_line) if early else []
@@ -80,8 +93,11 @@ def install(
     )
 
 
-def _stage(plan: Plan, progress: Progress) -> tuple[list[str], Manifest]:
-    """Makes all that will be put in place, and the record of it."""
+def _stage(plan: Plan, progress: Progress, missing: Sequence[str]) -> tuple[list[str], Manifest, bool]:
+    """Makes all that will be put in place, and the record of it; whether `boot` has the same already.
+
+    `missing`: directories that were not there when we came.
+    """
     source, places, request = plan.source, plan.places, plan.request
     notes = stage_modules(source, places, strip=request.strip, progress=progress)
     carried = carry_over(places, plan.old) if plan.old is not None else set()
@@ -111,15 +127,34 @@ def _stage(plan: Plan, progress: Progress) -> tuple[list[str], Manifest]:
             (stage_of(places) / name).write_bytes(data)
         else:
             _write(_beside(end), data, 0o644)
-    manifest = _record(plan, boot, [name for name in list_files(places.staged_tree) if name not in carried])
+    same = _is_same(plan, boot)
+    if same and plan.old is not None:
+        then = plan.old.installed[:16].replace("T", " ")
+        notes.append(f"the same was installed already, {then} UTC: no .old is kept of it")
+    modules = [name for name in list_files(places.staged_tree) if name not in carried]
+    inherited = {name for one in list_installed(places.root) for name in one.made}
+    manifest = replace(
+        _record(plan, boot, modules, same=same),
+        made=tuple(name for name in DIRECTORIES if name in missing or name in inherited),
+    )
     _write(places.staged_tree / places.manifest.name, manifest.to_json(), 0o644)
     _sync(places.staged_tree)
-    return notes, manifest
+    return notes, manifest, same
 
 
-def _record(plan: Plan, boot: dict[str, str], modules: list[str]) -> Manifest:
+def _is_same(plan: Plan, boot: dict[str, str]) -> bool:
+    """Whether lkm laid out the very files of `boot` (SHA-256; "": not known) before, and they are there."""
+    there = {path.name: path for path in plan.places.files if path.exists()}
+    return (
+        plan.old is not None
+        and there.keys() == boot.keys()
+        and all(hashlib.sha256(path.read_bytes()).hexdigest() == boot[name] for name, path in there.items())
+    )
+
+
+def _record(plan: Plan, boot: dict[str, str], modules: list[str], *, same: bool) -> Manifest:
     places, source = plan.places, plan.source
-    if plan.old is not None and plan.old.restore:
+    if plan.old is not None and (plan.old.restore or same):
         kept = plan.old.kept  # what was there first goes back in the end
     else:
         kept = {path.name: path.name + OLD for path in places.files if path.exists()}
@@ -139,11 +174,11 @@ def _record(plan: Plan, boot: dict[str, str], modules: list[str]) -> Manifest:
     )
 
 
-def _commit(plan: Plan, manifest: Manifest) -> None:
+def _commit(plan: Plan, manifest: Manifest, *, same: bool) -> None:
     """Puts all in its place; from here on nothing can fail but the disk itself."""
     places = plan.places
     keep = plan.there and not (plan.old is not None and plan.old.restore)
-    for name, saved in manifest.kept.items() if keep else ():
+    for name, saved in manifest.kept.items() if keep and not same else ():
         part = places.boot / f".lkm-new-{saved}"
         os.link(places.boot / name, part)
         part.rename(places.boot / saved)

@@ -110,7 +110,7 @@ def check_writable(places: Places) -> None:
         if not os.access(there, os.W_OK | os.X_OK):
             raise MissingError(
                 f"cannot write in {there}" + ("" if os.geteuid() == 0 else ": not as this user"),
-                hint="sudo lkm kernel install …" if places.root == Path("/") else "another place: --root DIR",
+                hint="sudo, with the same words" if places.root == Path("/") else "another place: --root DIR",
             )
 
 
@@ -181,7 +181,9 @@ def describe_plan(plan: Plan) -> Iterator[Step]:
         always = f", {' '.join(plan.request.names)}" if plan.request.names else ""
         yield Step(f"make {places.initramfs}: busybox, modules of root devices{always}")
     if plan.there:
-        yield Step(f"keep what is there of {places.release} in {places.boot} as .old")
+        yield Step(
+            f"keep what is there of {places.release} in {places.boot} as .old, where it is not the same"
+        )
     yield Step(f"put {places.tree} in place")
     if plan.machine.how is not How.INSTALLKERNEL:
         for start, end in plan.copies:

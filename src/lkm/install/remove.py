@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,7 +17,17 @@ from lkm.install.lay import OLD, run_commands, sweep
 from lkm.install.machine import Machine, find_machine
 from lkm.install.modules import find_added, is_generated, list_files
 from lkm.install.plan import check_writable
-from lkm.install.value import SCHEMA, How, Manifest, Places, Step, Uninstalled, read_manifest
+from lkm.install.value import (
+    DIRECTORIES,
+    SCHEMA,
+    How,
+    Manifest,
+    Places,
+    Step,
+    Uninstalled,
+    list_installed,
+    read_manifest,
+)
 from lkm.kernel.layout import list_releases
 from lkm.paths import locked_directory
 from lkm.release.space import writing
@@ -43,16 +54,6 @@ class Removal:
         return self.machine.build_remove(self.places)
 
 
-def list_installed(root: Path) -> list[Manifest]:
-    """The kernels that lkm installed below `root`, damaged records left out."""
-    found = []
-    for path in sorted((root / "lib/modules").glob("*/" + Places(root, "").manifest.name)):
-        with suppress(BadInputError):
-            manifest = read_manifest(path)
-            found += [manifest] if manifest is not None else []
-    return found
-
-
 def find_installed(name: str, root: Path) -> str:
     """The release of the kernel that is meant: its release, or the name it was installed by.
 
@@ -68,9 +69,27 @@ def find_installed(name: str, root: Path) -> str:
     named = named or [one.release for one in list_installed(root) if one.image.startswith(f"{resolved}/")]
     if len(named) == 1:
         return named[0]
-    known = ", ".join(one.release for one in list_installed(root)) or "none"
     what = f"'{name}' means several kernels there" if named else f"no kernel '{name}' in {root}"
-    raise UsageError(what, hint=f"installed by lkm: {known}")
+    raise UsageError(what, hint=suggest_installed(root, near=name))
+
+
+def suggest_installed(root: Path, *, near: str = "") -> str:
+    """What to type where no kernel or a wrong one was named, and which kernels there are below `root`.
+
+    `near`: the name that was given; the kernel whose name comes nearest to it is taken.
+    """
+    from difflib import get_close_matches
+
+    known = [one.release for one in list_installed(root)]
+    if not known:
+        return f"lkm kernel install NAME --root {shlex.quote(str(root))}: lkm has installed none there yet"
+    others = [name for name in list_releases(root) if name not in known]
+    first = next(iter(get_close_matches(near, known, n=1)), known[0])
+    command = f"lkm kernel uninstall {first}"
+    command += "" if root.resolve() == Path("/") else f" --root {shlex.quote(str(root))}"
+    return f"{command}; installed by lkm: {', '.join(known)}" + (
+        f"; by others: {', '.join(others)}" if others else ""
+    )
 
 
 def plan_removal(release: str, root: Path, *, via: How | None = None, force: bool = False) -> Removal:
@@ -202,6 +221,10 @@ def uninstall(removal: Removal, *, on_line: Callable[[str], None] | None = None)
         if manifest.restore and before.is_dir() and not places.tree.exists():
             before.rename(places.tree)
             restored.append(places.tree)
+        for name in DIRECTORIES if places.root != Path("/") else ():
+            if name in manifest.made:
+                with suppress(OSError):  # others have something in it
+                    (places.root / name).rmdir()
     left = (
         ()
         if restored or not places.tree.is_dir()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from lkm.kernel.value import Kernel
 
 SCHEMA = 1
 MANIFEST = ".lkm-install.json"  # in lib/modules/RELEASE
+DIRECTORIES = ("boot", "lib/modules", "lib")  # of a root; an inner one before the one around it
 
 
 class How(StrEnum):
@@ -144,7 +146,8 @@ class Manifest:
     `name`: of the kernel.  `image`: where its image came from.  `installed`: ISO 8601, UTC.  `how`: who
     told the machine.  `boot`: names in `boot`, with the SHA-256 of those that we wrote ("" for those made
     by others).  `modules`: paths in the modules directory.  `kept`: what lay at a place before, by name;
-    `restore`: whether it goes back there.
+    `restore`: whether it goes back there.  `made`: directories below the root that were not there before
+    lkm installed its first kernel; they go with its last one, where they are empty then.
     """
 
     schema: int
@@ -159,6 +162,7 @@ class Manifest:
     modules: tuple[str, ...]
     kept: dict[str, str]
     restore: bool
+    made: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The file's bytes."""
@@ -180,12 +184,15 @@ def read_manifest(path: Path) -> Manifest | None:
             raise ValueError(f"its schema is {data['schema']}, this lkm knows {SCHEMA}")
         data["how"] = How(data["how"])
         data["modules"] = tuple(data["modules"])
+        data["made"] = tuple(data.get("made", ()))
         manifest = Manifest(**data)
         kept = [*manifest.kept, *manifest.kept.values()]
         if any("/" in name or name in ("", ".", "..") for name in (*manifest.boot, *kept)):
             raise ValueError("it names a file outside boot")
         if any(name.startswith("/") or ".." in name.split("/") for name in manifest.modules):
             raise ValueError("it names a file outside the modules directory")
+        if not set(manifest.made) <= set(DIRECTORIES):
+            raise ValueError("it names another directory than those of kernels")
         if manifest.release != path.parent.name:
             raise ValueError(f"it is of {manifest.release}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -193,6 +200,16 @@ def read_manifest(path: Path) -> Manifest | None:
             f"{path}: damaged: {error}", hint="lkm kernel uninstall --force RELEASE removes by name"
         ) from error
     return manifest
+
+
+def list_installed(root: Path) -> list[Manifest]:
+    """The kernels that lkm installed below `root`, damaged records left out."""
+    found = []
+    for path in sorted((root / "lib/modules").glob(f"*/{MANIFEST}")):
+        with suppress(BadInputError):
+            manifest = read_manifest(path)
+            found += [manifest] if manifest is not None else []
+    return found
 
 
 @dataclass(frozen=True, slots=True)

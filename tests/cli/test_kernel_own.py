@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from own_maker import RELEASE, make_build, make_sources
 
@@ -14,7 +16,7 @@ from lkm.cli import kernel_own, run_command
 from lkm.errors import BadInputError
 from lkm.guest.identity import find_image
 from lkm.kernel import find_kernel
-from lkm.kernel.own import LOCK_NAME, own_dir, register_own
+from lkm.kernel.own import LOCK_NAME, find_own, own_dir, register_own
 from lkm.paths import locked
 
 Command = Callable[..., tuple[str, str]]
@@ -50,10 +52,11 @@ def sources(cache: Path) -> Path:
 def test_own_kernels_and_sources_are_listed(command: Command, sources: Path, tmp_path: Path) -> None:
     make_build(own_dir() / "6.12.9-guest", sources)
     register_own("mine", make_build(tmp_path / "mine", sources, image=False, seconds=None))
-    out, _ = command("list")
+    out, err = command("list")
+    assert "hint: lkm kernel build own:mine goes on with it\n" in err and "running kernel" not in err
     guest, mine, tree = out.splitlines()
-    assert guest.split()[0] == "own:6.12.9-guest" and "MB" in guest and "built today, never booted" in guest
-    assert "broke off" in mine and "did not come to its end" in mine
+    assert guest.split()[0] == "own:6.12.9-guest" and "KiB" in guest and "built today, never booted" in guest
+    assert "broke off" in mine and "and not ended" in mine
     assert tree.split()[:2] == ["linux-6.12.9", "verified"]
     assert "signed by Greg; own:6.12.9-guest, own:mine" in tree
 
@@ -75,7 +78,7 @@ def test_show_tells_all_of_an_own_kernel(command: Command, sources: Path, cache:
     assert shown["origin"] == "own" and shown["state"] == "built: built today, never booted"
     assert shown["sources"] == str(sources) and "signed by Greg Kroah-Hartman" in out
     assert "KBUILD_BUILD_USER=nobody" in out and "-j2, gcc 12.2.0" in shown["built"]
-    assert shown["System.map"] == f"{build / 'System.map'}, 0.0 MB, 3 symbols"
+    assert shown["System.map"] == f"{build / 'System.map'}, 75 bytes, 3 symbols"
     assert shown["boot protocol"].startswith("2.15")
     data = json.loads(command("show", "mine", "--json")[0])
     assert data["own"]["state"] == "built" and data["header"]["version"].startswith(RELEASE)
@@ -100,7 +103,7 @@ def test_remove_tells_what_stays(command: Command, sources: Path, tmp_path: Path
         with locked(place / LOCK_NAME):
             assert f"own:{name} is being built now" in command("remove", name, status=2)[1]
     out, err = command("remove", "own:mine")
-    assert out == "freed 0 MB\n" and f"its build directory {elsewhere} stays (" in err
+    assert out == "freed 0 bytes\n" and f"its build directory {elsewhere} stays (" in err
     assert f"hint: rm -r {elsewhere}" in err and (elsewhere / ".config").is_file()
 
     out, err = command("remove", "other")
@@ -115,6 +118,68 @@ def test_remove_tells_what_stays(command: Command, sources: Path, tmp_path: Path
         [sources.parent / ".linux-6.12.9.lock"],
     )
     assert "no kernel 'linux-6.12.9' in the cache" in command("remove", "linux-6.12.9", status=2)[1]
+
+
+def test_sources_that_lkm_did_not_get_are_listed(command: Command, sources: Path, tmp_path: Path) -> None:
+    mine = sources.rename(tmp_path / "linux-mine")
+    make_build(own_dir() / "one", mine)
+    assert "linux-mine" in (out := command("list")[0]) and f"{mine}, not got by lkm; own:one" in out
+    data = json.loads(command("list", "--json")[0])
+    assert data["other_trees"] == [{"path": str(mine), "needed_by": ["own:one"]}] and data["trees"] == []
+
+
+def test_a_build_directory_elsewhere_goes_where_that_is_asked_for(
+    command: Command, sources: Path, tmp_path: Path
+) -> None:
+    build = make_build(tmp_path / "mine", sources)
+    register_own("mine", build)
+    (build / ".git").mkdir()
+    _, err = command("remove", "mine", "--with-directory", status=2)
+    assert f"{build} is not removed: there is more in it" in err and find_own("mine") is not None
+    (build / ".git").rmdir()
+    with locked(build / LOCK_NAME):
+        assert "is being built" in command("remove", "mine", "--with-directory", status=2)[1]
+    out, err = command("remove", "mine", "--with-directory")
+    assert not build.exists() and f"{build} is removed" in err and "0 bytes" not in out
+    assert sources.is_dir() and find_own("mine") is None
+
+    inside = make_build(tmp_path / "tree", sources)
+    (inside / "sources").mkdir()
+    (inside / "Makefile").write_text(f"include {inside}/sources/Makefile\n")
+    register_own("inside", inside)
+    (inside / "kept").symlink_to(sources)
+    record = inside / ".lkm-build.json"
+    record.write_text(record.read_text().replace(str(sources), str(inside / "sources")))
+    assert "its sources are in it" in command("remove", "inside", "--with-directory", status=2)[1]
+    assert (inside / ".config").is_file()
+
+
+def test_a_wrong_name_to_remove_gets_the_nearest(command: Command, sources: Path) -> None:
+    make_build(own_dir() / "6.12.9-guest", sources)
+    for wrong, near in (
+        ("linux-6.12.8", "linux-6.12.9"),
+        ("6.12.9-gest", "6.12.9-guest"),
+        ("own:6.12.9-gest", "own:6.12.9-guest"),
+        ("nothing-like-it", ""),
+    ):
+        _, err = command("remove", wrong, status=2)
+        assert f"hint: lkm kernel {f'remove {near}' if near else 'list'}\n" in err
+
+
+def test_lines_fit_a_terminal(
+    command: Command,
+    sources: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = own_dir() / "6.12.9-guest-with-a-long-name"
+    make_build(place, sources, seconds=None)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for words in (["list"], ["show", f"own:{place.name}"]):
+        lines = click.unstyle(command(*words)[0]).splitlines()
+        assert [line for line in lines if len(line) > 80 and max(map(len, line.split())) < 40] == []
+    assert [line for line in lines if line.startswith("options          ")]
+    assert "not ended" in command("list")[0]
 
 
 def test_sources_that_are_needed_go_by_force(command: Command, sources: Path, cache: Path) -> None:
@@ -132,7 +197,7 @@ def test_where_they_take_much_it_is_said_what_may_go(
     assert "hint: lkm kernel remove linux-6.12.9" in command("list")[1]
     make_build(own_dir() / "mine", sources)
     _, err = command("list")
-    assert "own kernels and sources take 0 MB" in err and "hint: lkm kernel remove own:mine" in err
+    assert "own kernels and sources take " in err and "hint: lkm kernel remove own:mine" in err
 
 
 def test_one_that_is_not_built_to_its_end_says_how_to_go_on(

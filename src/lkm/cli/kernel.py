@@ -18,8 +18,9 @@ from lkm.cli import (
     kernel_verify,
     kernel_why,
 )
-from lkm.cli.kernel_tell import SCHEMA, compiler_words, size_words, to_json, use_words
+from lkm.cli.kernel_tell import SCHEMA, compiler_words, to_json, use_words
 from lkm.kernel import add_kernel
+from lkm.show.size import format_size
 
 
 @click.group("kernel", short_help="Kernels, and their sources.")
@@ -61,5 +62,5 @@ def add_command(*, names: tuple[str, ...], boot_only: bool, as_json: bool) -> No
         common.emit_json({"schema": SCHEMA, "kernels": [to_json(kernel) for kernel in kernels]})
         return
     for kernel in kernels:
-        words = (kernel.name, use_words(kernel), size_words(kernel.size), compiler_words(kernel))
+        words = (kernel.name, use_words(kernel), format_size(kernel.size), compiler_words(kernel))
         click.echo("  ".join(words).rstrip())

@@ -12,6 +12,7 @@ from typing import Any
 from lkm.compile.state import OwnState, State, find_users, read_state
 from lkm.errors import UsageError
 from lkm.guest.store import find_templates
+from lkm.kconfig.tree import is_tree
 from lkm.kernel.own import OwnKernel, list_own
 from lkm.kernel.size import measure, measure_build
 from lkm.release.get import list_trees
@@ -39,6 +40,8 @@ class OwnRow:
     def text(self) -> str:
         """What there is to say of it: how far it is, or how old."""
         now = time.time()
+        if self.state.state is State.BROKE_OFF and self.state.record is not None:
+            return f"begun {self.state.record.started[:16].replace('T', ' ')} UTC, and not ended"
         if self.state.state not in (State.BUILT, State.CHANGED):
             return self.state.why or self.state.state.value
         built = f"built {format_age(self.state.built or now, now)}"
@@ -63,6 +66,19 @@ class TreeRow:
         return f"{signed}{f'; {users}' if users else '; no own kernel needs it'}"
 
 
+@dataclass(frozen=True, slots=True)
+class OtherTree:
+    """Kernel sources outside the cache that own kernels were built from; nothing says who made them."""
+
+    place: Path
+    users: tuple[OwnKernel, ...]
+
+    @property
+    def text(self) -> str:
+        """Where they are, and who needs them."""
+        return f"{self.place}, not got by lkm; {', '.join(own.full_name for own in self.users)}"
+
+
 def read_own_row(own: OwnKernel) -> OwnRow:
     """All that is told of an own kernel."""
     state = read_state(own)
@@ -78,6 +94,36 @@ def list_own_rows() -> list[OwnRow]:
 def list_tree_rows() -> list[TreeRow]:
     """The sources in the cache by name."""
     return [_tree_row(place, record) for place, record in list_trees()]
+
+
+def list_other_trees(owns: Sequence[OwnRow]) -> list[OtherTree]:
+    """The sources of own kernels that are there, and not in the cache, by place."""
+    known = {place.resolve() for place, _ in list_trees()}
+    users: dict[Path, list[OwnKernel]] = {}
+    for row in owns:
+        tree = row.state.tree.resolve() if row.state.tree is not None else None
+        if tree is not None and tree not in known and tree.is_dir():
+            users.setdefault(tree, []).append(row.state.own)
+    return [OtherTree(place, tuple(users[place])) for place in sorted(users)]
+
+
+def check_directory(own: OwnKernel) -> None:
+    """Raises `UsageError` where the build directory of `own` holds what no build made."""
+    from lkm.modtree.built import is_build
+
+    build, tree = own.build, read_state(own).tree
+    what = ""
+    if (tree is not None and tree.resolve().is_relative_to(build)) or is_tree(build):
+        what = "its sources are in it"
+    elif Path.home().resolve().is_relative_to(build) or (build / ".git").exists():
+        what = "there is more in it"
+    elif not is_build(build) and not (build / ".config").is_file():
+        what = "it does not look like a kernel's build directory any more"
+    if what:
+        raise UsageError(
+            f"{build} is not removed: {what}",
+            hint=f"lkm kernel remove {own.full_name}, without --with-directory, forgets the name",
+        )
 
 
 def _tree_row(place: Path, record: Record) -> TreeRow:

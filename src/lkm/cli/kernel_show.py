@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
+from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lkm.cli import common
-from lkm.cli.kernel_tell import SCHEMA, compiler_words, size_words, to_json, use_words
+from lkm.cli.kernel_tell import SCHEMA, compiler_words, to_json, use_words
 from lkm.errors import BadInputError
 from lkm.kernel import Kernel, Origin, find_kernel
 from lkm.kernel.facts import FACTS, parse_facts
 from lkm.kernel.image import read_header
 from lkm.kernel.layout import read_text
 from lkm.kernel.stock import describe_kernel, find_stored_kernel
+from lkm.show.size import format_size
 
 if TYPE_CHECKING:
     from lkm.cli.kernel_own import OwnRow, TreeRow
@@ -64,13 +69,29 @@ def command(*, name: str | None, as_json: bool) -> None:
         rows += _own_rows(row)
     rows += [(key, value) for key, value in description["fetched"].items() if value]
     _echo([*rows, *_header_rows(kernel)])
-    for option, is_on in facts.items():
-        click.secho(f"{'':16} {'+' if is_on else '-'} {option:24} {FACTS[option]}", dim=not is_on)
+    for label, (option, is_on) in zip(_first("options"), facts.items(), strict=False):
+        text = f"{label:16} {'+' if is_on else '-'} {option:24} {FACTS[option]}"
+        click.secho(_wrap(text, 44), dim=not is_on)
+
+
+def _first(label: str) -> Iterator[str]:
+    """A label for the first of some rows; the others go on under it."""
+    return chain([label], repeat(""))
 
 
 def _echo(rows: list[Row]) -> None:
     for label, value in rows:
-        click.echo(f"{label:16} {value}".rstrip())
+        click.echo(_wrap(f"{label:16} {value}".rstrip(), 17))
+
+
+def _wrap(line: str, indent: int) -> str:
+    """A line as it is, or on a terminal in lines that fit it, those after the first indented."""
+    width = common.terminal_width() if sys.stdout.isatty() else 0
+    if not 0 < width < len(line):
+        return line
+    start, text = line[:indent], line[indent:]
+    lines = textwrap.wrap(text, max(width - indent, 20), break_long_words=False, break_on_hyphens=False)
+    return start + f"\n{'':{indent}}".join(lines)
 
 
 def _kernel_rows(kernel: Kernel, description: dict[str, Any]) -> list[Row]:
@@ -95,7 +116,7 @@ def _kernel_rows(kernel: Kernel, description: dict[str, Any]) -> list[Row]:
     elif description["why_not"]:
         rows += [("", description["why_not"])]
     if kernel.size:
-        rows += [("on disk", size_words(kernel.size))]
+        rows += [("on disk", format_size(kernel.size))]
     return rows
 
 
@@ -107,7 +128,7 @@ def _own_rows(row: OwnRow) -> list[Row]:
     rows: list[Row] = [
         ("state", f"{state.state.value}{f': {text}' if text else ''}"),
         *([("", f"lkm kernel build -O {state.own.build}")] if state.state.value in _TO_BUILD else []),
-        ("on disk", f"{size_words(row.size)}{where}"),
+        ("on disk", f"{format_size(row.size)}{where}"),
         ("sources", state.tree or "not known"),
     ]
     if record is not None:
@@ -131,11 +152,11 @@ def _part_rows(build: Path, kernel: Kernel) -> list[Row]:
         if path.is_file():
             symbols = read_text(path, 64 << 20).count("\n") if name == "System.map" else 0
             more = f", {symbols} symbols" if symbols else ""
-            rows.append((name, f"{path}, {path.stat().st_size / 1e6:.1f} MB{more}"))
+            rows.append((name, f"{path}, {format_size(path.stat().st_size)}{more}"))
     if kernel.modules == build:
         files = list_built(build)
         size = sum(path.stat().st_size for path in files)
-        rows.append(("module files", f"{len(files)}, {size / 1e6:.1f} MB, as modules.order lists them"))
+        rows.append(("module files", f"{len(files)}, {format_size(size)}, as modules.order lists them"))
     return rows
 
 
@@ -174,6 +195,6 @@ def _tree_rows(row: TreeRow) -> list[Row]:
         *([("signed", f"{record.signed} by {record.signer}")] if record.signer else []),
         *([("checksums", record.sums)] if record.sums else []),
         ("got", record.got),
-        ("on disk", size_words(row.size)),
+        ("on disk", format_size(row.size)),
         ("needed by", ", ".join(own.full_name for own in row.users) or "no own kernel"),
     ]

@@ -30,8 +30,3 @@ def compiler_words(kernel: Kernel) -> str:
     if kernel.toolchain is None:
         return ""
     return f"{kernel.toolchain.compiler} ({'fetched' if kernel.toolchain.root else 'this machine'})"
-
-
-def size_words(size: int) -> str:
-    """Bytes as disks are sold."""
-    return f"{size / 1e9:.1f} GB" if size >= 999_500_000 else f"{size / 1e6:.0f} MB"

@@ -26,6 +26,7 @@ from lkm.errors import BadInputError, MissingError, UsageError
 from lkm.kbuild.value import Severity
 from lkm.kconfig import Request as Wanted
 from lkm.kconfig import Tree, configure, read_preset, read_tree
+from lkm.kernel.own import own_dir
 from lkm.kernel.setup_header import read_setup_header
 from lkm.release.record import Record, write_record
 
@@ -124,11 +125,17 @@ def test_broken_off_it_goes_on_and_the_same_bytes_come(
     build = tmp_path / "other"
     shutil.copytree(prepared, build, symlinks=True)
     argv = [sys.executable, "-m", "lkm", "kernel", "build", "-O", str(build), PART, "-j2", "--no-ccache"]
-    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+    said = tmp_path / "said"
+    with (
+        said.open("w") as file,
+        subprocess.Popen(argv, stderr=file, stdout=subprocess.DEVNULL) as running,
+    ):
         _wait_for(lambda: len(_compiled(build)) >= 4)
         running.send_signal(number)
         status = running.wait(timeout=60)
     assert status == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    goes_on = f"hint: lkm kernel build -O {build} {PART} goes on"
+    assert (goes_on in said.read_text()) == (number == signal.SIGINT)
     _wait_for(lambda: not _runs(build), seconds=30)
     record = read_build_record(build)
     assert record is not None and record.broke_off
@@ -165,6 +172,8 @@ def test_as_it_is_typed(part: KernelBuilt, capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr()
     assert "No rule to make target" in said.err and "not built: 1 error" in said.err
     assert said.out == ""
+    assert run_command(["kernel", "build", str(build), "bzimage"]) == 1
+    assert "hint: its target: bzImage" in capsys.readouterr().err
     assert run_command(["kernel", "build", str(build), "--preset", "tiny"]) == 2
     assert "configured otherwise than preset tiny" in capsys.readouterr().err
 
@@ -267,3 +276,27 @@ def test_a_release_whose_sources_are_here_is_configured_and_named(
     capsys.readouterr()
     assert run_command(["kernel", "build", f"{tree.version}-tiny", "--dry-run", "-j3"]) == 0
     assert capsys.readouterr().out.startswith(f"make -C {tree.path} O={build} ")
+
+
+def test_an_option_on_top_of_a_preset(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is in the configuration and in the name; one that does not exist leaves nothing behind."""
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    line = ["kernel", "build", str(tree.path), "--preset", "tiny", "scripts_basic"]
+    assert run_command([*line, "CONFIG_LOKALVERSION=-lkp"]) == 2
+    assert "no option LOKALVERSION\nhint: CONFIG_LOCALVERSION=-lkp" in capsys.readouterr().err
+    assert not (own_dir() / f"{tree.version}-tiny").exists()
+    assert run_command([*line, "CONFIG_LOCALVERSION=-lkp"]) == 0
+    build = own_dir() / f"{tree.version}-lkp"
+    assert 'CONFIG_LOCALVERSION="-lkp"\n' in (build / ".config").read_text()
+    assert f"kernel own:{build.name}" in capsys.readouterr().out
+    assert run_command([*line, "-O", str(build), "CONFIG_LOCALVERSION=-x"]) == 2
+    said = capsys.readouterr().err
+    assert "otherwise than preset tiny and LOCALVERSION=-x: LOCALVERSION=-x" in said
+    assert f"hint: lkm kernel configure -O {build} --preset tiny LOCALVERSION=-x" in said
+    other = tmp_path / "other"
+    assert run_command([*line, "-O", str(other), "CONFIG_LOCALVERSION=-lkp"]) == 0
+    told = capsys.readouterr()
+    assert f"own:{build.name} is {build} already: this one is own:{build.name}-2" in told.err
+    assert f"kernel own:{build.name}-2" in told.out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lkm.compile.place import choose_name, find_unmet, parse_words
+from lkm.compile.place import base_name, choose_name, choose_suffix, find_unmet, parse_words
 from lkm.errors import UsageError
 from lkm.kernel.own import register_own
 
@@ -59,16 +59,50 @@ def test_what_is_nothing(word: str, hint: str) -> None:
 
 
 def test_a_name_is_the_release_and_what_it_is_for(build: Path, tmp_path: Path) -> None:
-    assert choose_name(build, "6.12.9", ["guest"]) == "6.12.9-guest"
-    assert choose_name(build, "6.12.9", []) == "6.12.9-mine"
+    assert choose_name(build, "6.12.9", "guest") == "6.12.9-guest"
+    assert choose_name(build, "6.12.9", "") == "6.12.9-mine"
     (tmp_path / "other").mkdir()
-    assert choose_name(tmp_path / "other", "6.12.9", []) == "6.12.9-other"
+    assert choose_name(tmp_path / "other", "6.12.9", "") == "6.12.9-other"
     register_own("first", build)
-    assert choose_name(build, "6.12.9", ["guest"]) == "first"  # it has one
+    assert choose_name(build, "6.12.9", "guest") == "first"  # it has one
     register_own("6.12.9-guest", build)
-    assert choose_name(tmp_path / "other", "6.12.9", ["guest"]) == "6.12.9-guest-2"
+    assert choose_name(tmp_path / "other", "6.12.9", "guest") == "6.12.9-guest-2"
 
 
 def test_a_preset_must_be_what_is_there(build: Path) -> None:
     assert "MODULES=y" in find_unmet(build, ["tiny"]) and "64BIT=y" not in find_unmet(build, ["tiny"])
     assert find_unmet(build, []) == []
+    words = parse_words(["CONFIG_LOCALVERSION=-lkp", 'CONFIG_64BIT="y"'])
+    assert find_unmet(build, [], words.settings) == ["LOCALVERSION=-lkp"]
+    assert find_unmet(build, [], parse_words(["CONFIG_LOCALVERSION=-mine"]).settings) == []
+
+
+def test_an_option_is_no_variable_of_make(build: Path) -> None:
+    words = parse_words(["build", "CONFIG_LOCALVERSION=-lkp", "CONFIG_a2=7", "LOCALVERSION=-x"])
+    assert words.words == {"LOCALVERSION": "-x"}
+    assert [str(one) for one in words.settings] == ["LOCALVERSION=-lkp", "a2=7"]
+
+
+@pytest.mark.parametrize(
+    ("words", "presets", "name"),
+    [
+        (["CONFIG_LOCALVERSION=-lkp"], ["tiny"], "6.12.9-lkp"),
+        (["LOCALVERSION=-lkp"], ["tiny"], "6.12.9-tiny-lkp"),
+        (["CONFIG_LOCALVERSION=-a", "LOCALVERSION=-b"], ["tiny"], "6.12.9-a-b"),
+        ([], ["guest", "debug"], "6.12.9-debug"),
+    ],
+)
+def test_the_release_that_comes_of_it_names_it(words: list[str], presets: list[str], name: str) -> None:
+    assert base_name("6.12.9", choose_suffix(parse_words(words), presets)) == name
+
+
+def test_a_path_that_is_nothing_names_the_nearest(build: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="biuld: no such directory") as caught:
+        parse_words([f"{tmp_path}/biuld"])
+    assert caught.value.hint == f"lkm kernel build {build}"
+    with pytest.raises(UsageError, match="no such directory") as caught:
+        parse_words(["./buildd"])
+    assert caught.value.hint == "lkm kernel build build"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="neither a build directory of a kernel"):
+        parse_words([f"{tmp_path}/empty"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,30 @@ BUILT = KernelBuilt(
 
 
 def test_all_of_it() -> None:
-    lines = list(format_built(BUILT, "own:6.12.9-mine", [("boot protocol", "2.15")]))
+    lines = list(format_built(BUILT, "own:6.12.9-mine", "boot protocol 2.15"))
     assert lines[0] == "built 6.12.9-mine in 12 min 34 s: 1114 steps, 2 jobs (2 processors)"
     text = "\n".join(lines)
-    for part in ("vmlinux", "12 MiB", "1.2 MiB", "boot protocol    2.15", "2 modules", "20 KiB", "1 warning"):
+    for part in ("vmlinux", "12 MiB", "1.2 MiB", "boot protocol 2.15", "2 modules", "20 KiB", "1 warning"):
         assert part in text, part
-    assert "slowest: k/0.o 9.0 s, k/1.o 8.0 s, k/2.o 7.0 s, k/3.o 6.0 s, k/4.o 5.0 s\n" in text
-    assert "100 objects taken from it, 547 compiled" in text and "sources: signed by somebody" in text
-    assert lines[-2:] == ["  by hand: make -C /src O=/b", "kernel own:6.12.9-mine"]
+    assert "  slowest:    9.0 s  k/0.o\n              8.0 s  k/1.o\n" in text and "k/5.o" not in text
+    assert "100 of 647 compilations taken from it" in text and "sources: signed by somebody" in text
+    again = "  again, elsewhere: lkm kernel build --from-record /b"
+    assert lines[-3:] == ["  by hand: make -C /src O=/b", again, "kernel own:6.12.9-mine"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_part_is_not_told_as_a_kernel() -> None:
+    part = replace(BUILT, record=replace(BUILT.record, targets=["kernel/irq/"]), steps=12)
+    lines = list(format_built(part, "", "boot protocol 2.15"))
+    assert lines[0].startswith("made kernel/irq/ in 12 min 34 s: 12 steps")
+    text = "\n".join(lines)
+    assert not any(word in text for word in ("built", "vmlinux", "boot protocol", "modules", "--from-record"))
+
+
+def test_a_program_of_the_build_is_told_below_the_build_directory() -> None:
+    slowest = (Step("HOSTCC", "/b/tools/objtool/check.o", 3.0),)
+    text = "\n".join(format_built(replace(BUILT, slowest=slowest), "", ""))
+    assert "    3.0 s  tools/objtool/check.o" in text
 
 
 @pytest.mark.parametrize(
@@ -62,7 +79,7 @@ def test_an_estimate_is_rounded(seconds: float | None, text: str) -> None:
 
 
 def test_a_line_where_there_is_no_terminal() -> None:
-    assert format_line("compiling", 140, 472, 185.0) == "compiling: 140 of 472 steps, about 3 min left"
+    assert format_line("compiling", 140, 472, 185.0) == "compiling: 140 of about 472 steps, about 3 min left"
     assert format_line("compiling", 140, None, None) == "compiling: 140 steps"
     assert format_line("preparing", 0, None, None) == "preparing"
     assert (format_seconds(8.12), format_seconds(185), format_seconds(4800)) == (

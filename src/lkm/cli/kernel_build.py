@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ import click
 
 from lkm.cli import common
 from lkm.cli.kernel_built import BuildBar, tell
-from lkm.errors import UsageError
+from lkm.cli.kernel_fetch import fetch_sources
+from lkm.errors import BadInputError, UsageError
 
 if TYPE_CHECKING:
     from lkm.compile.place import Words
+    from lkm.compile.record import BuildRecord
     from lkm.compile.value import KernelBuilt, Request
     from lkm.kconfig.tree import Tree
 
@@ -36,7 +39,7 @@ class _Asked:
 
 
 @click.command("build", short_help="Build a kernel.")
-@click.argument("words", nargs=-1, metavar="[WHAT] [TARGET]... [VAR=VALUE]...")
+@click.argument("words", nargs=-1, metavar="[WHAT] [TARGET]... [VAR=VALUE]... [CONFIG_X=VALUE]...")
 @click.option("-O", "output", type=_DIRECTORY, metavar="DIR", help="The build directory, as O= of make.")
 @click.option("-C", "directory", type=_DIRECTORY, metavar="DIR", help="The sources, as -C of make.")
 @click.option("--name", metavar="NAME", help="Its name (default: release and preset).")
@@ -67,13 +70,16 @@ def command(
 
     WHAT is a build directory with a .config, sources, an own kernel's name, or a release as of lkm kernel
     get: then it is got, verified and configured first. TARGET is one of make's: modules, bzImage,
-    drivers/net/, fs/ext2/ext2.ko, bindeb-pkg; without one all of it is built.
+    drivers/net/, fs/ext2/ext2.ko, bindeb-pkg; without one all of it is built. CONFIG_X=VALUE goes on top of
+    --preset; VAR=VALUE is for make.
 
     \b
       lkm kernel build 6.12 --preset guest
+      lkm kernel build 6.12 --preset guest CONFIG_LOCALVERSION=-lkp
       lkm kernel build -O build
       lkm kernel build build modules -j4
-      lkm kernel build linux-6.12 -O build ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-
+      lkm kernel build linux-6.12 -O build ARCH=arm64 \\
+          CROSS_COMPILE=aarch64-linux-gnu-
       lkm kernel build build LLVM=1 W=1
     """
     from lkm import process
@@ -92,22 +98,33 @@ def command(
         if request is None:
             return 0
         built = _run(request, asked, bar)
+        if built is None:
+            return 130
     return tell(built, request.name, as_json=as_json)
 
 
-def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt:
+def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt | None:
+    """The build; None where it was interrupted."""
     from lkm.compile.build import build_kernel
     from lkm.kernel.own import register_own
 
     if request.name:
         register_own(request.name, request.build)
     request = replace(request, jobs=asked.jobs, ccache=not asked.no_ccache)
-    return build_kernel(request, progress=bar, on_line=bar.line)
+    try:
+        return build_kernel(request, progress=bar, on_line=bar.line)
+    except KeyboardInterrupt:
+        bar.close()
+        common.note("interrupted; what is finished is kept")
+        line = ["lkm", "kernel", "build", "-O", str(request.build), *request.targets]
+        line += [f"{name}={value}" for name, value in request.words.items()]
+        common.hint(f"{shlex.join(line)} goes on")
+        return None
 
 
 def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None:
     """Sources and a configured build directory, made where they are not there; None for --dry-run."""
-    from lkm.compile.place import choose_name, is_release_name
+    from lkm.compile.place import choose_suffix, is_release_name
     from lkm.compile.value import Request
     from lkm.kconfig.tree import is_tree
     from lkm.kernel.own import find_own
@@ -130,21 +147,35 @@ def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None
         if asked.dry_run:
             _tell_steps(what, build, parsed, asked)
             return None
-        source = _get(what, asked, bar)
+        source = fetch_sources(what, mirror=asked.mirror, presets=asked.presets, progress=bar)
     elif build is None and source is None:
-        source, build = _here(parsed.targets)
+        source, build = _here(parsed)
+    elif source is None and build is not None and parsed.targets and not _knows_sources(build):
+        raise _no_such(parsed.targets[0], build)
     tree = _read_tree(source, build, parsed)
     if build is None:
-        build = _default_build(tree, asked)
-    name = asked.name or choose_name(build, tree.version, asked.presets)
+        build = _default_build(tree, parsed, asked)
+    name = asked.name or _choose_name(build, tree.version, choose_suffix(parsed, asked.presets))
     request = Request(
         tree, build, parsed.targets, parsed.words, name=name if _is_whole(parsed.targets) else ""
     )
     if asked.dry_run:
         _tell_steps("", build, parsed, asked, request=request)
         return None
-    _configure(tree, build, asked, bar)
+    _configure(tree, build, parsed, asked, bar)
     return request
+
+
+def _choose_name(build: Path, version: str, suffix: str) -> str:
+    """The name of one that is given none; where another directory has the obvious one, that is said."""
+    from lkm.compile.place import base_name, choose_name
+    from lkm.kernel.own import find_own
+
+    name = choose_name(build, version, suffix)
+    obvious = find_own(base_name(version, suffix)) if suffix else None
+    if obvious is not None and name.startswith(f"{obvious.name}-") and obvious.build != build.resolve():
+        common.note(f"{obvious.full_name} is {obvious.build} already: this one is own:{name}")
+    return name
 
 
 def _check_start(what: str, build: Path | None, asked: _Asked) -> None:
@@ -168,7 +199,7 @@ def _one(given: Path | None, found: Path, what: str) -> Path:
     return found
 
 
-def _here(targets: tuple[str, ...]) -> tuple[Path | None, Path | None]:
+def _here(parsed: Words) -> tuple[Path | None, Path | None]:
     """Without a word: the build directory here, or the sources here."""
     from lkm.kconfig.tree import find_source, is_tree
 
@@ -177,15 +208,29 @@ def _here(targets: tuple[str, ...]) -> tuple[Path | None, Path | None]:
         return here, None
     if (here / ".config").is_file() or find_source(here) is not None:
         return None, here
-    if targets:
-        raise UsageError(
-            f"'{targets[0]}' is no build directory, no kernel's sources, no own kernel and no release; "
-            f"as a target of make it needs a build directory, and {here} is none",
-            hint="lkm kernel build -O DIR " + targets[0],
-        )
+    if parsed.targets:
+        raise _no_such(parsed.targets[0], here)
     raise UsageError(
         f"{here} is neither a build directory of a kernel nor its sources",
         hint="lkm kernel build 6.12 --preset guest, or -O DIR",
+    )
+
+
+def _knows_sources(build: Path) -> bool:
+    from lkm.kconfig.tree import find_source, is_tree
+
+    return find_source(build) is not None or is_tree(Path.cwd())
+
+
+def _no_such(target: str, build: Path) -> UsageError:
+    """A word that may be a target of make, where there is nothing to build it in."""
+    from lkm.compile.place import find_near_directory
+
+    near = find_near_directory(target)
+    return UsageError(
+        f"'{target}' is no build directory, no kernel's sources, no own kernel and no release; "
+        f"as a target of make it needs a build directory, and {build} is none",
+        hint=f"lkm kernel build {near}" if near else f"lkm kernel build -O DIR {target}",
     )
 
 
@@ -203,8 +248,9 @@ def _read_tree(source: Path | None, build: Path | None, parsed: Words) -> Tree:
     return find_tree(str(source) if source is not None else None, build or Path.cwd(), words)
 
 
-def _default_build(tree: Tree, asked: _Asked) -> Path:
+def _default_build(tree: Tree, parsed: Words, asked: _Asked) -> Path:
     """A build directory in the cache, by name."""
+    from lkm.compile.place import base_name, choose_suffix
     from lkm.kernel.own import check_name, find_own, own_dir
 
     if asked.name is None and not asked.presets:
@@ -212,7 +258,7 @@ def _default_build(tree: Tree, asked: _Asked) -> Path:
             "where is it to be built, and as what?",
             hint=f"lkm kernel build {tree.path} --preset guest, or -O DIR",
         )
-    name = asked.name or f"{tree.version}-{asked.presets[-1]}"
+    name = asked.name or base_name(tree.version, choose_suffix(parsed, asked.presets))
     check_name(name)
     own = find_own(name)
     return own.build if own is not None else own_dir() / name
@@ -222,53 +268,23 @@ def _is_whole(targets: tuple[str, ...]) -> bool:
     return not any("/" in target or "." in target for target in targets)
 
 
-def _get(what: str, asked: _Asked, bar: BuildBar) -> Path:
-    """The sources of a release: those that are here, else got and verified."""
-    from lkm.cli.kernel_get import find_place
-    from lkm.cli.kernel_tree import find_named
-    from lkm.release.names import Kind
-
-    if what.startswith("debian:"):
-        from lkm.config import read_config
-        from lkm.kernel.debian import Debian
-        from lkm.kernel.debian_source import get_debian_source
-
-        got = get_debian_source(Debian(read_config()), what.partition(":")[2], dest=None, progress=bar)
-        assert got.tree is not None
-        return got.tree
-    from lkm.release import find_version, get_git, get_release, parse_wanted
-    from lkm.release.mirror import GIT
-
-    wanted = parse_wanted(what)
-    if wanted.kind in (Kind.EXACT, Kind.SERIES):
-        try:
-            return find_named(wanted.text)
-        except UsageError:
-            pass  # not here yet
-    if wanted.kind is Kind.GIT:
-        got = get_git(wanted.text, url=GIT, progress=bar)
-    else:
-        mirror = find_place(asked.mirror)
-        got = get_release(find_version(wanted, mirror, progress=bar), mirror, progress=bar)
-    assert got.tree is not None
-    common.note(f"good: {got.record.message}", fg="green")
-    return got.tree
-
-
-def _configure(tree: Tree, build: Path, asked: _Asked, bar: BuildBar) -> None:
+def _configure(tree: Tree, build: Path, parsed: Words, asked: _Asked, bar: BuildBar) -> None:
     """Makes the configuration where there is none; one that is there must be what was asked for."""
+    preset = "".join(f" --preset {name}" for name in asked.presets)
+    on_top = "".join(f" {shlex.quote(str(one))}" for one in parsed.settings)
     from lkm.compile.place import find_unmet
     from lkm.kconfig.configuration import Request, configure
     from lkm.kconfig.presets import read_preset
+    from lkm.kernel.store import remove_directory
 
     if (build / ".config").is_file():
-        unmet = find_unmet(build, asked.presets)
+        unmet = find_unmet(build, asked.presets, parsed.settings)
         if unmet:
-            preset = " ".join(f"--preset {name}" for name in asked.presets)
+            what = [f"preset {', '.join(asked.presets)}"] * bool(preset) + [on_top.strip()] * bool(on_top)
             raise UsageError(
-                f"{build} is configured otherwise than preset {', '.join(asked.presets)}: "
+                f"{build} is configured otherwise than {' and '.join(what)}: "
                 f"{', '.join(unmet[:4])}{' …' if len(unmet) > 4 else ''}",
-                hint=f"lkm kernel configure -O {build} {preset}; or leave --preset out",
+                hint=f"lkm kernel configure -O {build}{preset}{on_top}; or another kernel: --name NAME",
             )
         return
     if not asked.presets:
@@ -277,11 +293,23 @@ def _configure(tree: Tree, build: Path, asked: _Asked, bar: BuildBar) -> None:
             hint=f"--preset guest; or lkm kernel configure -O {build} --tree {tree.path} defconfig",
         )
     bar.update("configuring")
+    fresh = not build.exists()
     settings = [setting for name in asked.presets for setting in read_preset(name).settings]
+    settings += parsed.settings
     made = configure(tree, build, Request(target=read_preset(asked.presets[0]).base, settings=settings))
-    common.note(f"configured: {made.path}, {made.options} options on", dim=True)
     for refusal in made.refusals:
+        if refusal.setting in parsed.settings:
+            # As before: so that the line is right as soon as the option is, and nothing is listed.
+            made.path.unlink()
+            if fresh:
+                remove_directory(build)
+            near = [f"CONFIG_{name}={refusal.setting.value}" for name in refusal.near[:1]]
+            raise UsageError(
+                f"CONFIG_{refusal.setting}: {refusal.reason}",
+                hint=next(iter(near), f"lkm kernel configure -O {build} --tree {tree.path}{preset}{on_top}"),
+            )
         common.note(f"not {refusal.setting}: {refusal.reason}", fg="yellow")
+    common.note(f"configured: {made.path}, {made.options} options on", dim=True)
 
 
 def _tell_steps(
@@ -295,8 +323,10 @@ def _tell_steps(
     if what:
         click.echo(f"lkm kernel get {what}")
     if asked.presets and (build is None or not (build / ".config").is_file()):
-        presets = " ".join(f"--preset {name}" for name in asked.presets)
-        click.echo(f"lkm kernel configure -O {place} --tree {tree} {presets}")
+        more = [f"--preset {name}" for name in asked.presets] + [
+            shlex.quote(str(one)) for one in parsed.settings
+        ]
+        click.echo(f"lkm kernel configure -O {place} --tree {tree} {' '.join(more)}")
     if request is not None:
         click.echo(plan_command(replace(request, jobs=asked.jobs)))
     else:
@@ -304,14 +334,29 @@ def _tell_steps(
         click.echo(f"lkm kernel build -O {place} {words}".rstrip())
 
 
+def _tell_again(path: Path, record: BuildRecord, build: Path) -> None:
+    """The commands that do a recorded build again by hand."""
+    from lkm.compile.again import find_recorded_tree
+    from lkm.compile.record import record_path
+
+    try:
+        tree = str(find_recorded_tree(record).path)
+    except BadInputError:  # not here
+        click.echo(f"lkm kernel get {record.version}")
+        tree = record.tree
+    words = [f"{name}={value}" for name, value in record.variables.items()]
+    file = record_path(path) if path.is_dir() else path
+    click.echo(f"mkdir -p {build} && jq -r .config {file} > {build}/.config")
+    click.echo(shlex.join(["make", "-C", tree, f"O={build}", *words, "olddefconfig"]))
+    click.echo(shlex.join(["make", "-C", tree, f"O={build}", *words, f"-j{record.jobs}", *record.targets]))
+
+
 def _build_again(path: Path, parsed: Words, asked: _Asked, bar: BuildBar, *, as_json: bool) -> int:
     """A recorded build, done again elsewhere, and whether the same came of it."""
     from lkm.compile.again import find_differences, prepare_again, read_recipe
-    from lkm.compile.place import choose_name
-    from lkm.compile.record import record_path
     from lkm.kernel.own import own_dir
 
-    if parsed.what is not None or parsed.targets or parsed.words or asked.presets:
+    if parsed.what is not None or parsed.targets or parsed.words or parsed.settings or asked.presets:
         raise UsageError("--from-record says all that is to be done", hint="--from-record FILE [-O DIR]")
     record = read_recipe(path)
     build = asked.output or parsed.output or own_dir() / (asked.name or f"{record.name}-again")
@@ -319,16 +364,15 @@ def _build_again(path: Path, parsed: Words, asked: _Asked, bar: BuildBar, *, as_
     if (build / ".config").is_file() and build.resolve() == Path(record.build).resolve():
         raise UsageError(f"{build} is where it was built; -O another directory", hint="-O /tmp/again")
     if asked.dry_run:
-        click.echo(f"lkm kernel get {record.version}")
-        words = " ".join(f"{name}={value!r}" for name, value in record.variables.items())
-        click.echo(f"lkm kernel configure -O {build} --from {record_path(path) if path.is_dir() else path}")
-        click.echo(f"make -C {record.tree} O={build} {words} {' '.join(record.targets)}".rstrip())
+        _tell_again(path, record, build)
         return 0
     bar.update("configuring")
     request = prepare_again(record, build)
-    request = replace(request, name=asked.name or choose_name(build, record.version, ()))
+    request = replace(request, name=asked.name or _choose_name(build, record.version, ""))
     built = _run(request, asked, bar)
     bar.close()
+    if built is None:
+        return 130
     status = tell(built, request.name, as_json=as_json)
     differences = find_differences(record, built) if built.ok else []
     for difference in differences:

@@ -28,6 +28,7 @@ class BuildBar(common.Bar):
         self._verbose = verbose
         self._last = 0.0
         self._said = ""
+        self._text = ""
 
     def __enter__(self) -> BuildBar:
         return self
@@ -50,18 +51,19 @@ class BuildBar(common.Bar):
             return
         from lkm.show.compile import format_line
 
-        now = time.monotonic()
-        if what != self._said or now - self._last > _EVERY:
-            common.note(format_line(what, done, total, left))
-            self._said, self._last = what, now
+        now, text = time.monotonic(), format_line(what, done, total, left)
+        if text != self._text and (what != self._said or now - self._last > _EVERY):
+            common.note(text)
+            self._said, self._last, self._text = what, now, text
 
 
 def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
     """What came of it: diagnostics on standard error, the result on standard output."""
+    from lkm.compile.result import find_near_target
     from lkm.show.compile import format_built
     from lkm.show.diagnostics import count_line, format_diagnostics
 
-    header, header_rows = _read_header(built)
+    header, header_words = _read_header(built)
     if as_json:
         common.emit_json(_to_json(built, name, header))
         return 0 if built.ok else 1
@@ -73,26 +75,28 @@ def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
         common.note(f"and {len(built.diagnostics) - len(shown)} more: {built.log}", dim=True)
     if not built.ok:
         common.note(f"not built: {count_line(built.diagnostics)}; log: {built.log}", fg="red")
-        common.hint(f"the same by hand: {built.command}")
+        near = find_near_target(built)
+        common.hint(f"its target: {near}" if near else f"the same by hand: {built.command}")
         return 1
-    common.echo_lines(format_built(built, f"own:{name}" if name else "", header_rows))
+    common.echo_lines(format_built(built, f"own:{name}" if name else "", header_words))
     if name and any(part.what == "image" for part in built.parts):
         common.hint(f"lkm run --kernel own:{name}; lkm kernel boot own:{name}")
     return 0
 
 
-def _read_header(built: KernelBuilt) -> tuple[Any, list[tuple[str, str]]]:
-    """What the image's boot header says, in values and in rows; (None, []) where it has none."""
+def _read_header(built: KernelBuilt) -> tuple[Any, str]:
+    """What the image's boot header says, in values and in a few words; (None, "") where it has none."""
     from lkm.compile.result import find_image
     from lkm.kernel.setup_header import read_setup_header
-    from lkm.show.image import image_json, image_rows
+    from lkm.show.compile import format_header
+    from lkm.show.image import image_json
 
     image = find_image(built.parts)
     try:
         header = read_setup_header(image) if image is not None else None
     except LkmError:
         header = None
-    return (image_json(header), image_rows(header)) if header is not None else (None, [])
+    return (image_json(header), format_header(header)) if header is not None else (None, "")
 
 
 def _to_json(built: KernelBuilt, name: str, header: Any) -> dict[str, Any]:

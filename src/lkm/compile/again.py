@@ -6,12 +6,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lkm.compile.record import BuildRecord, digest_file, read_record_file, record_path
+from lkm.compile.record import BuildRecord, digest_file, log_path, read_record_file, record_path
 from lkm.compile.value import KernelBuilt, Request
 from lkm.errors import BadInputError
 from lkm.kconfig.configuration import Request as Wanted
 from lkm.kconfig.configuration import configure
 from lkm.kconfig.tree import MAKE_WORDS, Tree, is_tree, read_tree
+from lkm.kernel.own import is_building
 from lkm.paths import make_dir
 from lkm.release.get import list_trees
 
@@ -20,12 +21,23 @@ _MAP = re.compile(r"-fdebug-prefix-map=\S+=\.(?: |$)")
 
 
 def read_recipe(path: Path) -> BuildRecord:
-    """A record by its file, or its build directory; raises `BadInputError` where there is none."""
+    """A record by its file, or its build directory.
+
+    Raises `BadInputError` where there is none, or where its build did not come to its end.
+    """
     file = record_path(path) if path.is_dir() else path
     record = read_record_file(file)
     if record is None:
         raise BadInputError(
             f"{file}: no record of a build", hint="lkm kernel build writes it: BUILD/.lkm-build.json"
+        )
+    if record.broke_off:
+        going = is_building(Path(record.build))
+        raise BadInputError(
+            f"{file}: the build it is of {'is still going on' if going else 'did not come to its end'}",
+            hint=f"tail -f {log_path(Path(record.build))} shows how far it is"
+            if going
+            else f"lkm kernel build -O {record.build} goes on with it",
         )
     return record
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lkm.errors import UsageError
-from lkm.kconfig.dotconfig import read_config
+from lkm.kconfig.dotconfig import Setting, parse_option, read_config
 from lkm.kconfig.presets import read_preset
 from lkm.kconfig.tree import MAKE_WORDS, find_source, is_tree
+from lkm.kernel.find import is_path
 from lkm.kernel.own import check_name, find_own, find_own_at, own_dir
 
 # A target of make: bzImage, bindeb-pkg, drivers/net/, kernel/fork.o, fs/ext2/ext2.ko.
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9_.+/-]*")
-_VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*|CONFIG_[A-Za-z0-9_]+)=(.*)", re.DOTALL)
 _RELEASE = re.compile(r"(v|linux-)?\d+\.\d+(\.\d+)?(-rc\d+)?|stable|longterm|mainline|git:.+|debian:\d+\.\d+")
 # What lkm decides, and the words that say it.
 _RESERVED = {
@@ -31,6 +32,7 @@ class Words:
     """A command line's words: `what` is a directory, an own kernel or a release, None where none is given.
 
     `tree_words`: make's words that say for which machine and with which compiler; `words`: the others.
+    `settings`: options of the configuration, given as CONFIG_X=VALUE.
     """
 
     what: str | None = None
@@ -38,6 +40,12 @@ class Words:
     output: Path | None = None
     tree_words: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """What the words put in the place of the preset in the release's name; "" where they do not."""
+        return next((one.value.strip("-") for one in self.settings if one.name == "LOCALVERSION"), "")
 
 
 def parse_words(words: Sequence[str]) -> Words:
@@ -46,6 +54,7 @@ def parse_words(words: Sequence[str]) -> Words:
     targets: list[str] = []
     tree_words: dict[str, str] = {}
     others: dict[str, str] = {}
+    settings: dict[str, Setting] = {}
     output: Path | None = None
     for word in words:
         match = _VARIABLE.fullmatch(word)
@@ -53,7 +62,9 @@ def parse_words(words: Sequence[str]) -> Words:
             name, value = match[1], match[2]
             if name in _RESERVED:
                 raise UsageError(f"{word}: {name} is not for this", hint=_RESERVED[name])
-            if name == "O":
+            if name.startswith("CONFIG_"):
+                settings[name] = parse_option(word)
+            elif name == "O":
                 output = Path(value)
             else:
                 (tree_words if name in MAKE_WORDS else others)[name] = value
@@ -62,11 +73,38 @@ def parse_words(words: Sequence[str]) -> Words:
         elif _TARGET.fullmatch(word):
             targets.append(word)
         else:
-            raise UsageError(
-                f"'{word}' is no build directory, no sources, no release, no target of make, no VAR=VALUE",
-                hint="lkm kernel build --help",
-            )
-    return Words(what, tuple(targets), output, tree_words, others)
+            raise _unknown_word(word)
+    return Words(what, tuple(targets), output, tree_words, others, tuple(settings.values()))
+
+
+def _unknown_word(word: str) -> UsageError:
+    if not is_path(word):
+        return UsageError(
+            f"'{word}' is no build directory, no sources, no release, no target of make, no VAR=VALUE",
+            hint="lkm kernel build --help",
+        )
+    near = find_near_directory(word)
+    if not Path(word).expanduser().is_dir():
+        return UsageError(
+            f"{word}: no such directory", hint=f"lkm kernel build {near}" if near else "lkm kernel get 6.12"
+        )
+    return UsageError(
+        f"{word} is neither a build directory of a kernel (no .config in it) nor its sources",
+        hint="lkm kernel build --help",
+    )
+
+
+def find_near_directory(word: str) -> str:
+    """The build directory or sources whose name is nearest to `word`, beside it; "" where there is none."""
+    from difflib import get_close_matches
+
+    place = Path(word).expanduser()
+    try:
+        names = [one.name for one in place.absolute().parent.iterdir() if is_what(str(one))]
+    except OSError:
+        return ""
+    near = get_close_matches(place.name, names, n=1)
+    return str(Path(word).with_name(near[0])) if near else ""
 
 
 def is_what(word: str) -> bool:
@@ -82,10 +120,25 @@ def is_release_name(word: str) -> bool:
     return _RELEASE.fullmatch(word) is not None
 
 
-def choose_name(build: Path, version: str, presets: Sequence[str]) -> str:
-    """The name of an own kernel that was given none: what it has already, or release and preset.
+def base_name(version: str, word: str) -> str:
+    """A name of an own kernel from release and preset or suffix."""
+    return re.sub(r"[^0-9A-Za-z.+~_-]", "-", f"{version}-{word}")
 
-    Without a preset the configuration's own word (`CONFIG_LOCALVERSION`), or the directory's name.
+
+def choose_suffix(parsed: Words, presets: Sequence[str]) -> str:
+    """What distinguishes a kernel from others of its release: the suffix asked for, else the preset; or "".
+
+    make's own LOCALVERSION comes behind that of the configuration (scripts/setlocalversion).
+    """
+    base = parsed.suffix or (presets[-1] if presets else "")
+    more = parsed.words.get("LOCALVERSION", "").strip("-")
+    return "-".join(filter(None, (base, more))) if base else ""
+
+
+def choose_name(build: Path, version: str, suffix: str) -> str:
+    """The name of an own kernel that was given none: what it has already, or release and `suffix`.
+
+    Without one the configuration's own word (`CONFIG_LOCALVERSION`), or the directory's name.
     """
     known = find_own_at(build)
     if known is not None:
@@ -94,8 +147,7 @@ def choose_name(build: Path, version: str, presets: Sequence[str]) -> str:
         return build.name
     config = read_config(build / ".config") if (build / ".config").is_file() else {}
     local = config.get("LOCALVERSION", "").strip('"').strip("-")
-    word = presets[-1] if presets else local or build.name
-    base = re.sub(r"[^0-9A-Za-z.+~_-]", "-", f"{version}-{word}")
+    base = base_name(version, suffix or local or build.name)
     for number in range(1, 100):
         name = base if number == 1 else f"{base}-{number}"
         own = find_own(name)
@@ -105,10 +157,12 @@ def choose_name(build: Path, version: str, presets: Sequence[str]) -> str:
     raise UsageError(f"there are many kernels named {base} already", hint="--name NAME")
 
 
-def find_unmet(build: Path, presets: Sequence[str]) -> list[str]:
-    """The options of presets that a build directory's configuration does not have, as `OPTION=VALUE`."""
+def find_unmet(build: Path, presets: Sequence[str], settings: Sequence[Setting] = ()) -> list[str]:
+    """The options of presets, and `settings` on top of them, that a build directory's configuration does not
+    have, as `OPTION=VALUE`."""
     values = read_config(build / ".config")
     wanted = {setting.name: setting for name in presets for setting in read_preset(name).settings}
+    wanted |= {setting.name: setting for setting in settings}
     unmet = []
     for setting in wanted.values():
         have = values.get(setting.name, "n")

@@ -6,16 +6,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lkm.compile.value import Part
 from lkm.kbuild.diagnostics import is_consequence, parse_log
 from lkm.kbuild.value import Diagnostic, Severity
+
+if TYPE_CHECKING:
+    from lkm.compile.value import KernelBuilt
 
 _IMAGES = {
     "arch/x86/boot/bzImage": "image", "arch/arm64/boot/Image": "image", "arch/arm64/boot/Image.gz": "image",
     "arch/riscv/boot/Image": "image", "arch/arm/boot/zImage": "image",
 }  # fmt: skip
 _PARTS = {"vmlinux": "kernel, an ELF file", "System.map": "symbol map", **_IMAGES}
+# Targets of make that are typed, of `make help` (top Makefile, arch/x86/Makefile, scripts/Makefile.package).
+TARGETS = (
+    "all", "vmlinux", "modules", "bzImage", "zImage", "Image", "Image.gz", "prepare", "modules_prepare",
+    "headers", "headers_install", "dtbs", "bindeb-pkg", "deb-pkg", "binrpm-pkg", "rpm-pkg", "dir-pkg",
+    "tar-pkg", "targz-pkg", "tarxz-pkg", "isoimage", "compile_commands.json", "scripts_gdb", "kernelrelease",
+    "image_name", "clean", "mrproper", "distclean", "coccicheck", "cscope", "tags", "nsdeps", "savedefconfig",
+)  # fmt: skip
 _DEB = re.compile(r"dpkg-deb: building package '[^']+' in '(?P<path>[^']+\.deb)'")
 
 
@@ -49,6 +60,18 @@ def find_packages(lines: Iterable[str], build: Path) -> tuple[Path, ...]:
     found = (match["path"] for line in lines if (match := _DEB.search(line)))
     paths = ((build / path).resolve() for path in found)
     return tuple(path for path in paths if path.is_file())
+
+
+def find_near_target(built: KernelBuilt) -> str:
+    """The target of make that was meant, where one was asked for that make does not know; "" else."""
+    from difflib import get_close_matches
+
+    said = " ".join(item.text for item in built.errors)
+    for target in built.record.targets:
+        if f"No rule to make target '{target}'" in said:
+            same = [name for name in TARGETS if name.lower() == target.lower()]
+            return next(iter(same or get_close_matches(target, TARGETS, n=1)), "")
+    return ""
 
 
 def read_diagnostics(lines: list[str], build: Path, *, failed: bool) -> tuple[Diagnostic, ...]:

@@ -12,7 +12,7 @@ from lkm.show.size import format_size
 
 if TYPE_CHECKING:
     from lkm.compile.value import KernelBuilt
-    from lkm.show.image import Row
+    from lkm.kernel.setup_header import SetupHeader
 
 _SHOWN_SLOW = 5
 
@@ -40,37 +40,57 @@ def format_line(what: str, done: int, total: int | None, left: float | None) -> 
     """`compiling: 140 of 472 steps, about 3 min left`."""
     if total is None:
         return f"{what}: {done} steps" if done else what
-    return ", ".join(part for part in (f"{what}: {done} of {total} steps", format_left(left)) if part)
+    return ", ".join(part for part in (f"{what}: {done} of about {total} steps", format_left(left)) if part)
 
 
-def format_built(built: KernelBuilt, name: str, header: list[Row]) -> Iterator[str]:
-    """What came of a build: its parts with sizes, times, the slowest files, ccache."""
+def format_header(header: SetupHeader) -> str:
+    """What the image's boot header says, in one line; `lkm kernel show` has all of it."""
+    words = [f"boot protocol {header.protocol}"]
+    if header.payload is not None:
+        packing = header.payload.packing.value if header.payload.packing is not None else "packed"
+        words.append(f"{packing}, unpacks to {format_size(header.payload.unpacked)}")
+    words.append("EFI stub" if header.efi_stub else "no EFI stub")
+    return ", ".join(words)
+
+
+def format_built(built: KernelBuilt, name: str, header: str) -> Iterator[str]:
+    """What came of a build: its parts with sizes, times, the slowest files, ccache.
+
+    Of a build of some targets only no kernel is told: what lies there may be of another time.
+    """
     record = built.record
     steps = f"{built.steps} steps" if built.steps else "nothing was to be made again"
+    whole = record.is_whole
+    what = f"built {record.release or record.version}" if whole else f"made {' '.join(record.targets)}"
     yield (
-        f"built {record.release or record.version} in {format_seconds(built.seconds)}: {steps}, "
+        f"{what} in {format_seconds(built.seconds)}: {steps}, "
         f"{built.jobs.count} job{'s' * (built.jobs.count > 1)} ({built.jobs.why})"
     )
     base = built.log.parent
-    for part in built.parts:
+    for part in built.parts if whole else ():
         yield f"  {os.path.relpath(part.path, base):26} {format_size(part.size):>10}  {part.what}"
-        if part.what == "image":
-            yield from (f"  {'':26} {'':>10}    {label:16} {text}".rstrip() for label, text in header)
-    if built.modules[0]:
+        if part.what == "image" and header:
+            yield f"    {header}"
+    if built.modules[0] and whole:
         count = f"{built.modules[0]} module{'s' * (built.modules[0] > 1)}"
         yield f"  {count:26} {format_size(built.modules[1]):>10}"
     for package in built.packages:
         yield f"  {package}  {format_size(package.stat().st_size)}"
     if built.slowest and built.steps > _SHOWN_SLOW:
-        slow = ", ".join(f"{step.target} {step.seconds:.1f} s" for step in built.slowest[:_SHOWN_SLOW])
-        yield f"  slowest: {slow}"
+        for step in built.slowest[:_SHOWN_SLOW]:
+            target = os.path.relpath(step.target, base) if step.target.startswith("/") else step.target
+            label = "slowest:" if step is built.slowest[0] else ""
+            yield f"  {label:8} {step.seconds:6.1f} s  {target}"
     if built.cached is not None and built.steps:
-        yield f"  ccache: {built.cached.hits} objects taken from it, {built.cached.misses} compiled"
+        hits, misses = built.cached.hits, built.cached.misses
+        yield f"  ccache: {hits} of {hits + misses} compilations taken from it, make's own tests counted"
     if counted := count_line(built.diagnostics):
         yield f"  {counted}"
     if record.source is not None:
         yield f"  sources: {record.source.get('message', '')}"
     yield f"  on disk: {format_size(record.on_disk)}; log: {built.log}"
     yield f"  by hand: {built.command}"
+    if whole:
+        yield f"  again, elsewhere: lkm kernel build --from-record {base}"
     if name:
         yield f"kernel {name}"

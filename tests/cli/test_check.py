@@ -128,6 +128,7 @@ def test_what_lies_beside_counts_and_what_is_nowhere_is_named(
         ("gone.ko", 2, "gone.ko: there is no such file"),
         ("day=1", 2, "no module was given"),
         (".", 1, " in this directory"),
+        (".", 1, "hint: lkm build --kernel debian:"),
     ],
 )
 def test_wrong_use(word: str, status: int, message: str, judge: Callable[[str], tuple[int, str]]) -> None:

@@ -68,3 +68,9 @@ def test_a_kernel_without_the_symbol_is_named(
     assert "no _printk in another" in capsys.readouterr().err
     assert run_command(["symbol", "_print[k]"]) == 0
     assert "no _print" not in capsys.readouterr().err
+
+
+def test_a_misspelt_name_in_a_map_is_told(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    for word, hint in (("start_kernal", "start_kernel"), ("nothing_is_called_so", "--count")):
+        assert run_command(["map", "--kernel", kernel.name, word]) == 1
+        assert f"hint: lkm map --kernel {kernel.name} {hint}\n" in capsys.readouterr().err

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from elf_editor import Editor
+from own_maker import RELEASE, make_build, make_sources
 
 from lkm.errors import BadInputError
+from lkm.kernel.own import own_dir
 from lkm.modtree import iter_module_files
 from lkm.verdict import Ground, Situation, Taint, Verdict, check_bytes, check_module
 from lkm.verdict.message import Messages
@@ -144,6 +146,26 @@ def test_a_name_that_is_taken(ground: Ground, built: dict[str, bytes]) -> None:
     assert ground.in_sysfs
     taken = judge(Editor(built["o_plain"]).set_name("printk").bytes(), ground)
     assert (taken.error, taken.rule) == ("EINVAL", "in-sysfs")
+
+
+def test_the_kernel_it_was_built_for_has_a_name_that_means_it(
+    ground: Ground, built: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path))
+    other = Editor(built["o_plain"]).set_information("vermagic", f"{RELEASE} SMP mod_unload ").bytes()
+    strict = replace(ground, options=dict(ground.options) | {"MODVERSIONS": False})
+
+    def hint() -> str:
+        return judge(other, strict).hint.partition("; or take ")[2]
+
+    assert hint() == f"the kernel it was built for, {RELEASE}, which no kernel here is by name: --kernel DIR"
+    sources = make_sources()
+    one = make_build(own_dir() / "one", sources)
+    assert hint() == "the kernel here of the release it was built for: --kernel own:one"
+    make_build(own_dir() / "two", sources)
+    assert hint() == "one of the release it was built for: --kernel own:one or own:two"
+    strict = replace(strict, kernel=replace(strict.kernel, build=one))
+    assert hint().endswith("--kernel own:two"), "it is another build than this kernel's own"
 
 
 def test_what_cannot_be_known_is_said_and_refuses_nothing(ground: Ground, built: dict[str, bytes]) -> None:

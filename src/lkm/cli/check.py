@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,15 +57,15 @@ def command(
     Nothing is loaded or started: it is decided from the files. Exit status 1 where a module is refused.
 
     \b
-    lkm check hello.ko                                  for the kernel lkm would take
+    lkm check hello.ko                  for the kernel lkm would take
     lkm check build/ --kernel debian:6.1 --kernel debian:6.12
-    lkm check dummy --kernel own:mine                   the kernel's own module of that name
+    lkm check dummy --kernel own:mine   the kernel's own module of that name
     lkm check --explain visitor.ko --loaded greeter debug=1
     """
     from lkm.kernel import find_kernel
     from lkm.verdict import Situation
 
-    paths, parameters = _split(words)
+    paths, parameters = _split(words, kernels)
     present = frozenset(name.replace("-", "_") for name in loaded) if loaded or alone else None
     verdicts: list[Verdict] = []
     for name in kernels or (None,):
@@ -87,12 +88,13 @@ def _find_module(kernel: Kernel, word: Path) -> Path:
     return found
 
 
-def _split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+def _split(words: tuple[str, ...], kernels: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     from lkm.cli.words import is_assignment
     from lkm.modtree import iter_module_files
 
     paths: list[Path] = []
     parameters = [word for word in words if is_assignment(word)]
+    which = ["--kernel", kernels[0]] if kernels else []
     for word in words:
         if is_assignment(word):
             continue
@@ -102,7 +104,7 @@ def _split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
             if not found:
                 raise BadInputError(
                     f"{word}: there is no module's file in this directory",
-                    hint=f"lkm build {word} prints the path of its .ko; give that",
+                    hint=f"lkm build {shlex.join([*which, word])} prints the path of its .ko; give that",
                 )
             paths += found
         elif path.exists() or re.fullmatch(r"[\w-]+", word):

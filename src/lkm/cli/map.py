@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -79,7 +81,10 @@ def command(
             found = [one for one in symbols.find([kernel], pattern) if one.address is not None]
             rows += [(one, None) for one in sorted(found, key=_place) if not types or one.type in types]
     if not rows:
-        raise BadInputError(f"no symbol matches {' '.join(words)} in {kernel.name}", hint="lkm map --count")
+        raise BadInputError(
+            f"no symbol matches {' '.join(words)} in {kernel.name}",
+            hint=_near_hint(symbols, kernel, words, kernel_name),
+        )
     if as_json:
         emit_json({"schema": SCHEMA, "map": [{**symbol_json(one), "offset": offset} for one, offset in rows]})
         return
@@ -88,6 +93,16 @@ def command(
             click.echo(f"{one.address:016x} {one.type} {one.name}")
         else:
             click.echo(f"{(one.address or 0) + offset:016x} {one.type} {one.name}+0x{offset:x}")
+
+
+def _near_hint(symbols: Symbols, kernel: Kernel, words: Sequence[str], kernel_name: str | None) -> str:
+    """The names that come near to those that nothing has; how many symbols there are where none does."""
+    from lkm.verdict.nearest import choose_nearest
+
+    which = f"--kernel {shlex.quote(kernel_name)} " if kernel_name is not None else ""
+    names = [one.name for one in symbols.find([kernel], "*") if one.address is not None]
+    near = [found for word in words if not word.startswith("0x") for found in choose_nearest(names, word)[:1]]
+    return f"lkm map {which}{shlex.join(near)}" if near else f"lkm map {which}--count"
 
 
 def _place(symbol: KernelSymbol) -> tuple[int, str]:

@@ -30,6 +30,14 @@ def list_kernels(*, unbuilt: bool = False) -> list[Kernel]:
     return [_described(item) for item in found]
 
 
+def list_of_release(release: str) -> list[Kernel]:
+    """The kernels here that have a name and are of a release (`uname -r`); without their compilers."""
+    host = find_host()
+    found: list[Found | Stored] = [*([host] if host is not None else []), *list_stored()]
+    found += [find_own_build(own) for own in list_own()]
+    return [item.kernel for item in found if item.kernel.release == release]
+
+
 def describe_kernel(kernel: Kernel) -> dict[str, Any]:
     """What a person may ask of a kernel beyond its fields.
 

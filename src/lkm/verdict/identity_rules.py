@@ -6,6 +6,7 @@ from __future__ import annotations
 from errno import EEXIST, EINVAL, ENOEXEC, ENOMEM, EPERM
 
 from lkm.elf.number import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE
+from lkm.kernel.value import Kernel
 from lkm.module.read import GPL_COMPATIBLE
 from lkm.verdict.case import Case
 from lkm.verdict.value import TAINT_MEANINGS, Finding, Taint
@@ -110,9 +111,21 @@ def check_vermagic(case: Case) -> list[Finding]:
         return []
     why = _vermagic_why(case.name, own, wanted, with_crcs=with_crcs)
     release = own.partition(" ")[0]
-    hint = f"{case.rebuild}; or take the kernel it was built for: --kernel {release}"
+    hint = f"{case.rebuild}; or take {_built_for(release, case.ground.kernel)}"
     said = (subject.told_name, own, wanted)
     return [case.refuse("vermagic", ENOEXEC, "vermagic", *said, why=why, hint=hint)]
+
+
+def _built_for(release: str, kernel: Kernel) -> str:
+    """The kernel that a module was built for, by a name that means it and no other; `kernel` it is not."""
+    from lkm.kernel.stock import list_of_release
+
+    names = [one.name for one in list_of_release(release) if not kernel.build or one.build != kernel.build]
+    if not names:
+        return f"the kernel it was built for, {release}, which no kernel here is by name: --kernel DIR"
+    if len(names) == 1:
+        return f"the kernel here of the release it was built for: --kernel {names[0]}"
+    return f"one of the release it was built for: --kernel {' or '.join(names)}"
 
 
 def _flags(magic: str) -> str:

@@ -71,7 +71,7 @@ def command(
     WHAT is a build directory with a .config, sources, an own kernel's name, or a release as of lkm kernel
     get: then it is got, verified and configured first. TARGET is one of make's: modules, bzImage,
     drivers/net/, fs/ext2/ext2.ko, bindeb-pkg; without one all of it is built. CONFIG_X=VALUE goes on top of
-    --preset; VAR=VALUE is for make.
+    --preset; VAR=VALUE is for make. The result names the files that took longest.
 
     \b
       lkm kernel build 6.12 --preset guest

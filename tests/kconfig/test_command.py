@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +20,11 @@ from lkm.cli.kernel_tree import find_tree
 from lkm.errors import UsageError
 from lkm.kconfig.dotconfig import read_config
 from lkm.kconfig.tree import Tree
+from lkm.kernel import Kernel
 from lkm.release.get import sources_dir
 from lkm.release.record import Record, write_record
+
+MACHINE = Path(__file__).parents[1] / "hardware/machines/q35"
 
 
 def lkm(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -52,6 +57,22 @@ def test_wrong_words(words: list[str], message: str, hint: str) -> None:
     assert hint in caught.value.hint
 
 
+def test_the_hint_is_the_line_again_with_the_word_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("configure", "-O", "o o", "--tree", "6.12", "--preset", "debug", "NET=n", "defconfg")
+    status, _, err = lkm(capsys, *words)
+    line = "lkm kernel configure -O 'o o' --tree 6.12 --preset debug NET=n defconfig"
+    assert (status, err.splitlines()[-1]) == (2, f"hint: {line}")
+
+
+def test_help_fits_and_says_what_may_be_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = lkm(capsys, "configure", "--help")
+    assert status == 0 and "--for-hardware [FILE]" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 @pytest.mark.fetch
 def test_set_and_why_and_diff(
     tree: Tree, built: Path, output: Path, capsys: pytest.CaptureFixture[str]
@@ -76,6 +97,69 @@ def test_set_and_why_and_diff(
     assert f"lkm kernel configure -O {output} set KASAN=y" in err
     status, out, _ = lkm(capsys, "why", "KASAN", "-O", str(output), "--json")
     assert json.loads(out)["change"]["settings"][0]["name"] == "KASAN"
+
+
+@pytest.mark.fetch
+@pytest.mark.parametrize(
+    ("word", "said", "hint"),
+    [
+        ("NET=yes", "it is y: 'yes' is not y or n (bool)", "configure -O {} set NET=y"),
+        ("NET=no", "it is y: 'no' is not y or n (bool)", "configure -O {} set NET=n"),
+        ("NET=never", "it is y: 'never' is not y or n (bool)", "why NET -O {}"),
+        ("KASN=yes", "this kernel has no option KASN", "configure -O {} set KASAN=y"),
+        ("USB_ACM=M", "'M' is not y, m or n", "configure -O {} set USB_ACM=m"),
+        ("QXQXQX=y", "this kernel has no option QXQXQX", ""),
+    ],
+)
+def test_what_was_meant_is_the_next_line(
+    output: Path, capsys: pytest.CaptureFixture[str], word: str, said: str, hint: str
+) -> None:
+    status, out, err = lkm(capsys, "configure", "-O", str(output), "ARCH=x86_64", "set", word)
+    assert status == 1 and said in out
+    assert [line for line in err.splitlines() if line.startswith("hint: ")] == (
+        [f"hint: lkm kernel {hint.format(output)}"] if hint else []
+    )
+    # A value that is none changes nothing: conf would have looked at its first letter.
+    assert read_config(output / ".config")["NET"] == "y"
+
+
+@pytest.mark.fetch
+def test_why_names_the_value_and_the_directory(
+    output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, err = lkm(capsys, "why", "KASAN=yes", "-O", str(output))
+    assert status == 2 and "KASAN: 'yes' is not y or n (bool)" in err
+    assert f"lkm kernel why KASAN=y -O {output}" in err
+    assert f"lkm kernel why KASAN -O {output}" in lkm(capsys, "why", "KASN", "-O", str(output))[2]
+    monkeypatch.chdir(tmp_path)
+    status, _, err = lkm(capsys, "why", "KASAN")
+    assert status == 2 and "-O BUILD names another directory" in err
+
+
+@pytest.mark.fetch
+@pytest.mark.parametrize("preset", ["", "tiny"])
+def test_the_line_for_the_hardware_can_be_typed(
+    tree: Tree, kernel: Kernel, tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str
+) -> None:
+    """All of it comes about: in a fresh directory, and where even the parents of it are off."""
+    output, machine = tmp_path / "o", tmp_path / "machine"
+    mount = "F /proc/self/mountinfo\n|21 1 254:0 / / rw - ext4 /dev/vda rw\n"
+    machine.write_text(re.sub(r"F /proc/self/mountinfo\n(\|.*\n)*", mount, MACHINE.read_text()))
+    where = ("-O", str(output), "--tree", str(tree.path), "ARCH=x86_64")
+    if preset:
+        status, out, _ = lkm(capsys, "configure", *where, "--preset", preset)
+        assert status == 0 and "others that follow" in out
+    status, out, err = lkm(
+        capsys, "configure", *where, "--for-hardware", str(machine), "--kernel", kernel.name
+    )
+    assert status == 0 and ("option, in defconfig" in out) == (not preset)
+    line = next(one for one in err.splitlines() if one.startswith("hint: ")).removeprefix("hint: lkm kernel ")
+    status, out, _ = lkm(capsys, *shlex.split(line))
+    assert status == 0, out
+    values = read_config(output / ".config")
+    assert [values[name] for name in ("EXT4_FS", "VIRTIO_BLK", "VIRTIO_PCI")] == ["y", "y", "y"]
+    _, out, err = lkm(capsys, "configure", *where, "--for-hardware", str(machine), "--kernel", kernel.name)
+    assert "=n" not in out and "hint: " not in err and "no way" not in err
 
 
 @pytest.mark.fetch

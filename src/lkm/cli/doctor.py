@@ -64,7 +64,8 @@ def command(
 
     \b
       lkm doctor --hardware --tree 6.12
-      lkm doctor --recorder > record.sh; on the other machine: sh record.sh > machine
+      lkm doctor --recorder > record.sh
+      sh record.sh > machine                     on the other machine
       lkm doctor --hardware --from machine --kernel debian-amd64
     """
     if hardware or recorder or place or tree_name or every or kernel_name:

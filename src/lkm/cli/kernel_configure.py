@@ -19,8 +19,8 @@ from lkm.errors import LkmError, UsageError
 if TYPE_CHECKING:
     from lkm.kconfig.configuration import Configured, Request
     from lkm.kconfig.dotconfig import Setting
-    from lkm.kconfig.hardware import Device
     from lkm.kconfig.index import Index, Symbol
+    from lkm.kconfig.refusal import Refusal
     from lkm.kconfig.tree import Tree
 
 SCHEMA = 1
@@ -54,7 +54,7 @@ class _Asked:
     "hardware",
     is_flag=False,
     flag_value="here",
-    metavar="FILE",
+    metavar="[FILE]",
     help="What drives this machine's devices, or those of FILE.",
 )
 @common.kernel_option
@@ -83,15 +83,23 @@ def command(
       lkm kernel configure -O build --tree linux-6.12 defconfig
       lkm kernel configure -O build set KASAN=y USB_ACM=m
       lkm kernel configure -O build --tree linux-6.12 --preset guest
-      lkm kernel configure -O build --from debian:6.12 localmodconfig --modules-of other-machine.lsmod
+      lkm kernel configure -O build --from debian:6.12 localmodconfig \\
+          --modules-of other-machine.lsmod
       lkm kernel configure -O build --for-hardware
     """
     asked = _Asked(**options)
-    target, settings, make_words = split_words(words)
+    start = _command_line(output, tree_name, asked)
+    target, settings, make_words = split_words(words, start=start)
     place = _output(output, make_words)
     tree = find_tree(tree_name, place, make_words)
     if asked.hardware is not None and not (target or settings or asked.presets or asked.fragments):
-        return _show_hardware(tree, place, asked, as_json=as_json)
+        from lkm.cli.kernel_hardware import show_hardware
+
+        start = _command_line(place if output is None else output, tree_name)
+        start = " ".join([start, *(f"{name}={shlex.quote(value)}" for name, value in make_words.items())])
+        return show_hardware(
+            tree, place, asked.hardware, kernel_name=asked.kernel_name, start=start, as_json=as_json
+        )
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="lkm-") as work, common.progress() as bar:
@@ -100,12 +108,29 @@ def command(
     if as_json:
         common.emit_json({"schema": SCHEMA, "ok": made.ok, **common.to_plain(made)})
     else:
-        _show(made, tree, every=every)
+        # What a preset's own target makes nobody asked to be compared with.
+        _show(made, tree, every=every, brief=bool(request.target and not target))
     return 0 if made.ok else 1
 
 
-def split_words(words: Sequence[str]) -> tuple[str, list[Setting], dict[str, str]]:
-    """Target of make, options, and words for make; raises `UsageError` for what is none of them."""
+def _command_line(output: Path | None, tree_name: str | None, asked: _Asked | None = None) -> str:
+    """The command as it was typed, without its words, for a hint."""
+    given: list[tuple[str, object]] = [("-O", output), ("--tree", tree_name)]
+    if asked is not None:
+        given += [("--from", asked.start), *(("--preset", one) for one in asked.presets)]
+        given += [("--fragment", one) for one in asked.fragments]
+        given += [("--modules-of", asked.modules_of), ("--answers", asked.answers)]
+    parts = [part for name, value in given if value is not None for part in (name, str(value))]
+    return shlex.join(["lkm", "kernel", "configure", *parts, *(["--ask"] if asked and asked.ask else [])])
+
+
+def split_words(
+    words: Sequence[str], *, start: str = "lkm kernel configure"
+) -> tuple[str, list[Setting], dict[str, str]]:
+    """Target of make, options, and words for make; raises `UsageError` for what is none of them.
+
+    `start`: the command before them, for the hint.
+    """
     from lkm.kconfig.configuration import TARGETS
     from lkm.kconfig.dotconfig import parse_option
     from lkm.kconfig.tree import MAKE_WORDS
@@ -126,24 +151,26 @@ def split_words(words: Sequence[str]) -> tuple[str, list[Setting], dict[str, str
                 )
             target = word
         else:
-            raise _unknown_word(word)
+            raise _unknown_word(word, words, start)
     return target, settings, make_words
 
 
-def _unknown_word(word: str) -> UsageError:
+def _unknown_word(word: str, words: Sequence[str], start: str) -> UsageError:
     from difflib import get_close_matches
 
     from lkm.kconfig.configuration import TARGETS
+
+    def instead(better: str) -> str:
+        return f"{start} {' '.join(better if one == word else shlex.quote(one) for one in words)}"
 
     if word in ("why", "diff"):
         return UsageError(f"'{word}' is a verb of its own", hint=f"lkm kernel {word} --help")
     near = get_close_matches(word, TARGETS, n=1)
     if near:
-        return UsageError(f"no target '{word}'", hint=f"lkm kernel configure {near[0]}")
+        return UsageError(f"no target '{word}'", hint=instead(near[0]))
     if word.isupper():
-        return UsageError(
-            f"{word}: what is it to be?", hint=f"lkm kernel configure set {word}=y, or lkm kernel why {word}"
-        )
+        option = f"{word}=y" if "set" in words else f"set {word}=y"
+        return UsageError(f"{word}: what is it to be?", hint=f"{instead(option)}, or lkm kernel why {word}")
     return UsageError(
         f"'{word}' is no target and no OPTION=VALUE", hint=f"targets: {', '.join(TARGETS[:5])}…"
     )
@@ -252,7 +279,7 @@ def _configure(tree: Tree, place: Path, request: Request) -> Configured:
     return configure(tree, place, request)
 
 
-def _show(made: Configured, tree: Tree, *, every: bool) -> None:
+def _show(made: Configured, tree: Tree, *, every: bool, brief: bool) -> None:
     from lkm.kconfig.index import open_index
     from lkm.show.kconfig import format_configured
 
@@ -262,53 +289,24 @@ def _show(made: Configured, tree: Tree, *, every: bool) -> None:
             index = open_index(tree)
         except LkmError as error:
             common.note(f"without prompts: {error.message}", dim=True)
-    common.echo_lines(format_configured(made, prompt_of(index), every=every))
+    common.echo_lines(format_configured(made, prompt_of(index), every=every, brief=brief))
     # A module that no option stands for is nothing to ask about.
-    refused = next((one for one in made.refusals if one.setting.where != f"module {one.setting.name}"), None)
-    if refused is not None:
-        common.hint(shlex.join(["lkm", "kernel", "why", str(refused.setting), "-O", str(made.path.parent)]))
+    refused = [one for one in made.refusals if one.setting.where != f"module {one.setting.name}"]
+    if refused:
+        _hint_refused(refused, made.path.parent)
 
 
-def _show_hardware(tree: Tree, place: Path, asked: _Asked, *, as_json: bool) -> int:
-    """The table of devices, modules and options."""
-    from lkm.errors import MissingError
-    from lkm.kconfig.dotconfig import read_config
-    from lkm.kconfig.hardware import find_drivers, read_devices
-    from lkm.kconfig.index import open_index
-    from lkm.kernel import find_kernel
-    from lkm.show.kconfig import format_hardware
+def _hint_refused(refused: Sequence[Refusal], place: Path) -> None:
+    """What to type for what did not come about: a value or a name that was meant, else why."""
+    from lkm.kconfig.refusal import Cause, find_meant
 
-    devices = read_devices() if asked.hardware in (None, "here") else _devices_of(str(asked.hardware))
-    kernel = find_kernel(asked.kernel_name, need_build=False)
-    if kernel.modules is None:
-        raise MissingError(
-            f"{kernel.name} has no modules to look the devices up in", hint="--kernel debian-amd64"
-        )
-    config = place / ".config"
-    values = read_config(config) if config.is_file() else {}
-    drivers, without = find_drivers(devices, kernel.modules, open_index(tree), values)
-    if as_json:
-        common.emit_json({"schema": SCHEMA, "kernel": kernel.name, "drivers": drivers, "without": without})
-        return 0
-    common.echo_lines(format_hardware(drivers, without))
-    options = sorted({f"{one.option}={one.least}" for one in drivers if one.option and one.value == "n"})
-    if options:
-        common.hint(f"lkm kernel configure -O {place} set {' '.join(options[:6])}")
-    return 0
-
-
-def _devices_of(name: str) -> list[Device]:
-    """Another machine's: a file of aliases, or what `lkm doctor --hardware --from` takes."""
-    from lkm.hardware.devices import read_devices
-    from lkm.hardware.root import HEAD, open_root
-    from lkm.kconfig.hardware import Device, parse_devices
-
-    path = Path(name)
-    try:
-        text = "" if path.is_dir() else path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}", hint="--for-hardware alone: this machine") from error
-    if path.is_dir() or text.startswith(HEAD):
-        found = (one for one in read_devices(open_root(path)) if one.alias and not one.same_as)
-        return list({one.alias: Device(one.alias, f"/{one.place}") for one in found}.values())
-    return parse_devices(text, source=name)
+    meant = [better for one in refused if (better := find_meant(one)) is not None]
+    if meant:
+        words = [str(one) for one in meant]
+        common.hint(shlex.join(["lkm", "kernel", "configure", "-O", str(place), "set", *words]))
+        return
+    asked = next((one for one in refused if one.cause is not Cause.NO_SYMBOL), None)
+    if asked is not None:
+        # With a value that it cannot have, why could say no more.
+        option = asked.setting.name if asked.cause is Cause.TYPE else str(asked.setting)
+        common.hint(shlex.join(["lkm", "kernel", "why", option, "-O", str(place)]))

@@ -85,9 +85,11 @@ def find_output(output: Path | None, *, configured: bool) -> Path:
     """The build directory, absolute; `configured`: raises `UsageError` where it has no .config."""
     place = (output or Path.cwd()).expanduser().absolute()
     if configured and not (place / ".config").is_file():
+        make = f"lkm kernel configure -O {place} --tree DIR defconfig"
+        hint = make if output is not None else f"-O BUILD names another directory, or {make}"
         raise UsageError(
             f"{place}: no .config there",
-            hint=f"lkm kernel configure -O {place} --tree DIR defconfig",
+            hint=hint,
         )
     return place
 

@@ -49,7 +49,7 @@ def why_command(
     if as_json:
         common.emit_json({"schema": SCHEMA, **common.to_plain(why)})
     else:
-        common.echo_lines(format_why(why, prompt_of(index), every=every))
+        common.echo_lines(format_why(why, prompt_of(index), every=every, width=common.terminal_width()))
         if why.change is not None and why.change.proved:
             words = " ".join(map(str, why.change.settings))
             common.hint(f"lkm kernel configure {f'-O {output} ' if output else ''}set {words}")

@@ -17,7 +17,13 @@ from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, pars
 from lkm.kconfig.hardware import parse_lsmod
 from lkm.kconfig.index import Index, Symbol, open_index
 from lkm.kconfig.makefiles import find_options
-from lkm.kconfig.refusal import Cause, Refusal, explain_refusal, find_refusals
+from lkm.kconfig.refusal import (
+    Cause,
+    Refusal,
+    explain_refusal,
+    find_refusals,
+    find_wrong_value,
+)
 from lkm.kconfig.tree import Tree, check_clean
 from lkm.paths import make_dir
 
@@ -259,7 +265,8 @@ def apply_settings(
 ) -> None:
     """Has conf take `settings` into OUTPUT/.config; after allnoconfig the rest stays off."""
     config = output / ".config"
-    lines = "".join(_line(index, one) for one in settings)
+    # conf looks at a bool's first letter alone: `nonsense` would turn it off.
+    lines = "".join(_line(index, one) for one in settings if not _is_wrong(index, one))
     text = config.read_text(encoding="utf-8", errors="replace") + "\n" + lines
     if target in FROM_NOTHING:
         wanted = output / ".lkm.config"
@@ -270,6 +277,11 @@ def apply_settings(
     else:
         config.write_text(text, encoding="utf-8")
         steps.append(run_target(tree, output, "olddefconfig").command)
+
+
+def _is_wrong(index: Index, setting: Setting) -> bool:
+    symbol = index.find(setting.name)
+    return symbol is not None and find_wrong_value(symbol, setting.value) != ""
 
 
 def _line(index: Index | None, setting: Setting) -> str:

@@ -12,6 +12,12 @@ from lkm.kconfig.dotconfig import Setting
 from lkm.kconfig.expression import TRISTATE, evaluate, split_parts, text_value
 from lkm.kconfig.index import Index, Symbol
 
+# Words for a value that Kconfig does not know, and what is meant.
+_MEANT = {
+    **dict.fromkeys(("yes", "on", "true", "1"), "y"),
+    **dict.fromkeys(("no", "off", "false", "0"), "n"),
+    **dict.fromkeys(("mod", "module"), "m"),
+}
 _NUMBERS = {"int": re.compile(r"-?\d+"), "hex": re.compile(r"(?:0[xX])?[0-9a-fA-F]+")}
 
 
@@ -128,6 +134,26 @@ def find_wrong_value(symbol: Symbol, value: str) -> str:
     if pattern is not None and pattern.fullmatch(value) is None:
         return f"{value!r} is no number ({symbol.kind})"
     return ""
+
+
+def find_meant(refusal: Refusal) -> Setting | None:
+    """The setting that was meant by a value or a name that is none, where that can be told."""
+    setting = refusal.setting
+    if refusal.cause is Cause.NO_SYMBOL and refusal.near:
+        return Setting(refusal.near[0], find_meant_value(setting.value), setting.where)
+    if refusal.cause is Cause.TYPE:
+        value = find_meant_value(setting.value)
+        if "(bool)" in refusal.reason:
+            value = {"m": "y"}.get(value, value)
+        if value != setting.value and value in TRISTATE:
+            return Setting(setting.name, value, setting.where)
+    return None
+
+
+def find_meant_value(value: str) -> str:
+    """`y` for `yes`, `Y`, `on` and the like; any other value as it is."""
+    lower = value.lower()
+    return lower if lower in TRISTATE else _MEANT.get(lower, value)
 
 
 def active_selectors(symbol: Symbol, values: Mapping[str, str]) -> list[str]:

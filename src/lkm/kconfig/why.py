@@ -14,7 +14,7 @@ from lkm.kconfig.conf import find_conf, settle
 from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, parse_config
 from lkm.kconfig.expression import TRISTATE, Part, evaluate, split_parts, write
 from lkm.kconfig.index import Index, Symbol
-from lkm.kconfig.refusal import find_near
+from lkm.kconfig.refusal import Cause, Refusal, find_meant, find_near, find_wrong_value
 from lkm.kconfig.search import Search, Settings
 
 _TRIED = 4
@@ -75,16 +75,20 @@ def explain_option(
 
     `wanted` is the value to find a way to; default: on where it is off, and none where it is on.  The answer
     is remembered for as long as tree and configuration stay the same.  Raises `UsageError` for an option the
-    tree has not, with those of a name like it.
+    tree has not, with those of a name like it, and for a value it cannot have.
     """
     text = (output / ".config").read_text(encoding="utf-8", errors="replace") if config is None else config
     symbol = index.find(name)
+    where = "" if output == Path.cwd() else f" -O {output}"
     if symbol is None:
         near = find_near(index, name)
         raise UsageError(
             f"Linux {index.tree.version} has no option {name}",
-            hint=" or ".join(f"lkm kernel why {one}" for one in near) or "its name is without CONFIG_",
+            hint=" or ".join(f"lkm kernel why {one}{where}" for one in near) or "its name is without CONFIG_",
         )
+    if wanted is not None and (wrong := find_wrong_value(symbol, wanted)):
+        meant = find_meant(Refusal(Setting(name, wanted), None, Cause.TYPE, wrong))
+        raise UsageError(f"{name}: {wrong}", hint=f"lkm kernel why {meant or name}{where}")
     key = hashlib.sha256(f"{_SCHEMA}\n{name}\n{wanted}\n{text}".encode()).hexdigest()
     known = index.recall(key)
     if known is not None:

@@ -273,11 +273,12 @@ def _table(title: str, heads: Row, rows: Sequence[Row], width: int) -> Iterator[
     yield ""
     yield f"{title:{first + 2}}  {heads[1]:{widths[0]}}  {heads[2]}".rstrip()
     for row in rows:
-        cells = [_cut(row[0], first), _cut(row[1], widths[0]), _cut(row[2], widths[1])]
+        cells = [cut(row[0], first), cut(row[1], widths[0]), cut(row[2], widths[1])]
         yield f"  {cells[0]:{first}}  {cells[1]:{widths[0]}}  {cells[2]}".rstrip()
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """The start of a text in so many columns, with a sign where there is more."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

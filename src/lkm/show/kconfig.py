@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from lkm.show.hardware import cut
 
 if TYPE_CHECKING:
     from lkm.kconfig.configuration import Configured
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 Prompt = Callable[[str], str]
 _SHOWN = 20
+_STUMP = 20  # columns, from which on a prompt says something
 
 
 def format_change(change: Change, prompt: Prompt) -> str:
@@ -37,8 +40,8 @@ def format_changes(
     return lines
 
 
-def format_configured(made: Configured, prompt: Prompt, *, every: bool) -> Iterator[str]:
-    """What was made, what it drags in, what is not as it was asked for."""
+def format_configured(made: Configured, prompt: Prompt, *, every: bool, brief: bool = False) -> Iterator[str]:
+    """What was made, what it drags in, what is not as it was asked for; `brief`: the drag is only counted."""
     yield f"{made.path}: Linux {made.version}, {made.arch}, {made.options} options on"
     for conflict in made.conflicts:
         first, then = conflict.first, conflict.then
@@ -46,10 +49,13 @@ def format_configured(made: Configured, prompt: Prompt, *, every: bool) -> Itera
     changes = made.dragged if made.settings else made.changes
     if made.settings:
         came = len(made.settings) - len(made.refusals)
-        yield f"asked for: {len(made.settings)}, came about: {came}, others that changed: {len(made.dragged)}"
+        brief = brief and not every and bool(made.dragged)
+        others = "others that follow" if brief else "others that changed"
+        more = " (--all)" if brief else ""
+        yield f"asked for: {len(made.settings)}, came about: {came}, {others}: {len(made.dragged)}{more}"
     elif made.changes:
         yield f"changed: {len(made.changes)}"
-    yield from format_changes(changes, prompt, every=every)
+    yield from format_changes(() if brief and made.settings else changes, prompt, every=every)
     for refusal in made.refusals:
         setting = refusal.setting
         where = f" ({setting.where})" if setting.where not in ("", "the command line") else ""
@@ -64,8 +70,8 @@ def format_configured(made: Configured, prompt: Prompt, *, every: bool) -> Itera
         yield f"{setting} ({setting.where}) was not asked: it is in the configuration already, or not there"
 
 
-def format_why(why: Why, prompt: Prompt, *, every: bool) -> Iterator[str]:
-    """An option: what it is, why, and the least change."""
+def format_why(why: Why, prompt: Prompt, *, every: bool, width: int = 80) -> Iterator[str]:
+    """An option: what it is, why, and the least change; long dependencies in lines of `width` columns."""
     now = why.value if why.value is not None else "off, and not offered"
     if why.kind == "string" and why.value is not None:
         now = f'"{why.value}"'
@@ -77,10 +83,10 @@ def format_why(why: Why, prompt: Prompt, *, every: bool) -> Iterator[str]:
     yield f"  defined in {', '.join(why.places)}"
     if why.depends:
         yield "depends on:"
-        yield from _parts(why.depends)
+        yield from _parts(why.depends, width)
     if why.shown:
         yield "and to be set by a person:"
-        yield from _parts(why.shown)
+        yield from _parts(why.shown, width)
     yield from _links("selected by", why.selected_by, every=every)
     yield from _links("implied by", why.implied_by, every=every)
     if not why.prompt and why.defaults:
@@ -109,11 +115,21 @@ def format_least(change: LeastChange, prompt: Prompt, *, every: bool) -> Iterato
         yield from format_changes(change.drags, prompt, every=every, indent="    ")
 
 
-def _parts(parts: Sequence[Part]) -> Iterator[str]:
+def _parts(parts: Sequence[Part], width: int) -> Iterator[str]:
+    """`+ A || B  (A=y, B=n)`; where that is too long, the text and the values on lines of their own."""
+    from textwrap import wrap
+
     for part in parts:
         alone = len(part.symbols) == 1 and part.symbols[0][0] == part.text
         values = part.symbols[0][1] if alone else ", ".join(f"{name}={value}" for name, value in part.symbols)
-        yield f"  {'+' if part.met else '-'} {part.text}  ({values})"
+        line = f"  {'+' if part.met else '-'} {part.text}  ({values})"
+        if len(line) <= width:
+            yield line
+            continue
+        pieces = [*wrap(part.text, max(20, width - 4)), *wrap(f"({values})", max(20, width - 6))]
+        for number, piece in enumerate(pieces):
+            start = f"  {'+' if part.met else '-'} " if number == 0 else "    "
+            yield f"{start}{piece}"
 
 
 def _links(title: str, links: Sequence[Link], *, every: bool) -> Iterator[str]:
@@ -148,16 +164,39 @@ def format_difference(difference: Difference, prompt: Prompt) -> Iterator[str]:
             yield f"  {change.name}={value}" + (f"  {text}" if text else "")
 
 
-def format_hardware(drivers: Sequence[Driver], without: Sequence[Device]) -> Iterator[str]:
-    """A table: device, module, option; what has no module is counted."""
-    rows = [("device", "module", "option", "")]
+def format_hardware(
+    drivers: Sequence[Driver],
+    without: Sequence[Device],
+    needs: Mapping[str, str],
+    *,
+    base: str = "",
+    width: int = 80,
+) -> Iterator[str]:
+    """A table: device, module, option, prompt as far as there is room; what has no module is counted.
+
+    Devices of one kind that one module serves share a row.  `needs`: the options of what comes to `/`.
+    `base`: the configuration that values are of, where it is not the build directory's.
+    """
+    rows = [("device", "module", f"option, in {base}" if base else "option", "")]
+    served: dict[tuple[str, str, str, str], list[str]] = {}
     for one in drivers:
         option = f"{one.option}={one.value}" if one.option else "no option found"
         kind = f"{one.module} (built in)" if one.built_in else one.module
-        rows.append((_short(one.device), kind, option, one.prompt))
+        key = (one.device.alias.partition(":")[0], kind, option, one.prompt)
+        served.setdefault(key, []).append(_short(one.device))
+    for (_, *rest), names in sorted(served.items(), key=lambda item: (min(item[1]), item[0])):
+        count = f" ×{len(names)}" if len(names) > 1 else ""
+        kind, option, prompt = rest
+        rows.append((f"{min(names)}{count}", kind, option, prompt))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    # An option is to be typed, and never cut; a prompt that would be no more than a stump is left out.
+    widths[0] = min(widths[0], max(16, width - widths[1] - widths[2] - 4))
+    widths[1] = min(widths[1], max(12, width - widths[0] - widths[2] - 4))
+    room = width - sum(widths) - 6
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
+        cells = [*(cut(cell, most) for cell, most in zip(row, widths[:2], strict=False)), row[2]]
+        text = "  ".join(cell.ljust(most) for cell, most in zip(cells, widths, strict=True))
+        yield f"{text}  {cut(row[3], room) if room >= _STUMP else ''}".rstrip()
     if without:
         kinds: dict[str, int] = {}
         for device in without:
@@ -165,6 +204,9 @@ def format_hardware(drivers: Sequence[Driver], without: Sequence[Device]) -> Ite
             kinds[kind] = kinds.get(kind, 0) + 1
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         yield f"without a module: {len(without)} ({counts})"
+    if needs:
+        options = ", ".join(f"{name}={value}" for name, value in needs.items())
+        yield f"to come to /, built in or in the initramfs: {options}"
 
 
 def _short(device: Device) -> str:

@@ -55,6 +55,8 @@ def test_install_and_uninstall(command: Command, built: Kernel, root: Path) -> N
     assert steps[0]["what"].startswith("remove ") and (root / f"boot/vmlinuz-{release}").exists()
     gone = json.loads(command("uninstall", built.name, "--root", root, "--json")[0])
     assert gone["ok"] and gone["release"] == release and gone["left"] == []
+    _, err = command("uninstall", "--root", root / "nowhere", status=2)
+    assert f"{root / 'nowhere'} does not exist" in err
     assert list(root.iterdir()) == [], "the directories that installing made are gone, too"
     _, err = command("uninstall", release, "--root", root, status=2)
     assert f"no kernel '{release}' in {root}" in err and f"hint: lkm kernel install NAME --root {root}" in err

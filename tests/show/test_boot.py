@@ -12,7 +12,7 @@ import pytest
 from boot_logs import recorded_boot
 
 from lkm.boot import Boot, Initcall
-from lkm.show.boot import boot_json, format_bar, format_boot, format_duration
+from lkm.show.boot import boot_json, format_bar, format_boot, format_duration, origin
 from lkm.show.boot_html import boot_html
 from lkm.show.boot_svg import boot_svg
 
@@ -131,6 +131,15 @@ def test_a_path_that_is_too_long_is_cut_with_a_sign(boot: Boot) -> None:
     lines = list(format_boot(replace(boot, initcalls=(call, *boot.initcalls[1:]))))
     assert any(line.endswith("…") and "drivers/very" in line for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+def test_where_a_function_is_from_is_a_file(boot: Boot) -> None:
+    def shown(source: str, line: int = 0) -> str:
+        return origin(replace(boot.initcalls[0], source=source, module="m", line=line))
+
+    assert shown("drivers/tty/pty.c", 947) == "drivers/tty/pty.c:947"
+    assert shown("kernel/drivers/tty/serial/8250/8250.ko") == "drivers/tty/serial/8250/8250.o"
+    assert shown("", 7) == "m, line 7"
 
 
 def test_json_has_the_documented_parts(boot: Boot) -> None:

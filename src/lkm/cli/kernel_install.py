@@ -228,10 +228,10 @@ def uninstall_command(
     from lkm.install.plan import check_writable
     from lkm.show.install import format_steps, format_uninstalled
 
-    if name is None:
+    if name is None and root.is_dir():
         raise UsageError("which kernel is to go?", hint=suggest_installed(root))
     removal = plan_removal(
-        _find(name, root, find_installed), root, via=How(via) if via else None, force=force
+        _find(name or "", root, find_installed), root, via=How(via) if via else None, force=force
     )
     steps = list(describe_removal(removal))
     if dry_run:

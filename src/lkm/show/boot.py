@@ -144,11 +144,12 @@ def slowest(initcalls: Iterable[Initcall], most: int = _SLOWEST) -> list[Initcal
 
 
 def origin(one: Initcall) -> str:
-    """Where a function is from, as exactly as is known: file and line, or the module's name."""
+    """Where a function is from, as exactly as is known: file and line, the object it is in, or the module."""
     if one.source.endswith(".c"):
         return f"{one.source}:{one.line}" if one.line else one.source
     if one.source:
-        return one.source.removeprefix("kernel/").rpartition(".ko")[0] or one.source
+        path, suffix, _ = one.source.removeprefix("kernel/").rpartition(".ko")
+        return f"{path}.o" if suffix else one.source
     return f"{one.module}, line {one.line}" if one.module and one.line else one.module
 
 

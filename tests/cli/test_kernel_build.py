@@ -35,6 +35,13 @@ def test_a_word_that_is_nothing_names_what_is_near(
         assert "'biuld' is no build directory" in said and "hint: lkm kernel build build\n" in said
 
 
+def test_sources_that_are_not_known_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/.config").write_text("CONFIG_A=y\n")
+    assert run_command(["kernel", "build", "-O", "build"]) == 2
+    assert f"hint: lkm kernel build -O {tmp_path}/build -C DIR" in capsys.readouterr().err
+
+
 def test_a_line_is_not_said_twice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -238,6 +238,8 @@ def _read_tree(source: Path | None, build: Path | None, parsed: Words) -> Tree:
     from lkm.cli.kernel_tree import find_tree
     from lkm.compile.record import read_build_record
 
+    if source is None and build is not None and not _knows_sources(build):
+        raise UsageError(f"{build}: its sources are not known", hint=f"lkm kernel build -O {build} -C DIR")
     words = dict(parsed.tree_words)
     record = read_build_record(build) if build is not None else None
     if record is not None and not words:

@@ -162,7 +162,10 @@ def test_an_error_is_a_result(part: KernelBuilt, tree: Tree, tmp_path: Path) -> 
     assert "not today" in first.text and "not today" in built.log.read_text()
 
 
-def test_as_it_is_typed(part: KernelBuilt, capsys: pytest.CaptureFixture[str]) -> None:
+def test_as_it_is_typed(
+    part: KernelBuilt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path))  # it is given a name there
     build = part.log.parent
     assert run_command(["kernel", "build", str(build), PART, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

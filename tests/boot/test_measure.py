@@ -45,7 +45,7 @@ def test_every_phase_is_there_in_order_and_without_gaps(boot: Boot) -> None:
 def test_the_image_is_unpacked_by_the_kernel_itself(boot: Boot) -> None:
     assert boot.image.format and 0 < boot.image.packed < boot.image.unpacked
     decompress = next(one for one in boot.phases if one.name == "decompress")
-    assert f"{boot.image.unpacked / 1e6:.1f} MB" in decompress.what
+    assert f"{boot.image.unpacked / (1 << 20):.1f} MiB" in decompress.what
 
 
 def test_initcalls_are_the_whole_table_in_order(boot: Boot) -> None:

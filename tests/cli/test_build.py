@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import json
 import signal
 import subprocess
@@ -140,10 +141,9 @@ def test_no_disk_left(hello: Path, tmp_path: Path) -> None:
     kernel = find_kernel("debian:6.1")
     for size in ("4k", "64k", "200k", "400k"):
         lkm = [sys.executable, "-m", "lkm", "build", "--kernel", str(kernel.build)]
-        argv = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, size, str(cache)]
+        unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        argv = [*unshare, "sh", "-c", script, size, str(cache)]
         result = subprocess.run([*argv, *lkm], cwd=hello, capture_output=True, text=True, check=False)
-        if "unshare" in result.stderr or "mount:" in result.stderr:
-            pytest.skip(f"no mount namespaces here: {result.stderr.strip()}")
         assert result.returncode == 3, result.stderr
         assert "No space left on device" in result.stderr
         assert "Traceback" not in result.stderr

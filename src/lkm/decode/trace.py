@@ -111,7 +111,7 @@ def _find(code: CodeFile, frame: Frame, dump: Code | None) -> Found:
 
 def return_site(address: int, frame: Frame, *, exact: bool) -> int:
     """The address whose line is asked for: a caller's is of the call, just before where it returns to."""
-    return address if exact or not frame.offset else address - 1
+    return address if exact or frame.interrupted or not frame.offset else address - 1
 
 
 def _misfit(code: CodeFile, frame: Frame, found: Found) -> str:

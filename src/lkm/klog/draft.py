@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from lkm.klog import body
@@ -325,6 +325,7 @@ class Draft(Facts):
         if address is not None and frame.address is None:
             frame = Frame(frame.symbol, frame.offset, frame.size, frame.module, address=address)
         if self._frames is not None:  # an interrupted place within a trace
+            frame = replace(frame, interrupted=True)
             # The NMI that a hanging kernel is sent finds it where it hangs.
             if self.at is None and self.details.get("panic", "").startswith("NMI"):
                 self.at = frame

@@ -64,7 +64,8 @@ class Frame:
 
     `offset` and `size` are bytes, None where only an address was printed.  `module` is "" for the kernel's
     own code.  `reliable` is False for what stood on the stack without being a proved caller (`? symbol`).
-    `address` is None where the log has none.
+    `address` is None where the log has none.  `interrupted`: the processor was there as an interrupt came (a
+    `RIP:` within a trace), while other places of a trace are those that a call returns to.
     """
 
     symbol: str
@@ -73,6 +74,7 @@ class Frame:
     module: str = ""
     reliable: bool = True
     address: int | None = None
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,11 +137,13 @@ def sleeping() -> bool:
 def test_no_disk_left(hello: Path, tmp_path: Path) -> None:
     cache = tmp_path / "small"
     cache.mkdir()
-    script = 'mount -t tmpfs -o size="$0" none "$1" && export LKM_CACHE="$1" && shift && exec "$@"'
+    script = 'mount --make-rprivate / 2>/dev/null; mount -t tmpfs -o size="$0" none "$1" && '
+    script += 'export LKM_CACHE="$1" && shift && exec "$@"'
     kernel = find_kernel("debian:6.1")
     for size in ("4k", "64k", "200k", "400k"):
         lkm = [sys.executable, "-m", "lkm", "build", "--kernel", str(kernel.build)]
-        unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        unshare = ["unshare", "--mount", "--propagation", "unchanged"]  # in a chroot it cannot be changed
+        unshare += [] if os.geteuid() == 0 else ["--map-root-user"]
         argv = [*unshare, "sh", "-c", script, size, str(cache)]
         result = subprocess.run([*argv, *lkm], cwd=hello, capture_output=True, text=True, check=False)
         assert result.returncode == 3, result.stderr

@@ -221,9 +221,10 @@ def test_too_little_room_is_found_before_anything_is_written(built: Kernel, tmp_
             "try: put(kernel, root)\n"
             "except MissingError as error: print(error.message, error.hint, sorted(read_tree(root)))"
         )
-        mount = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+        mount = f'mount --make-rprivate /; mount -t tmpfs -o size={size} none "$0" && exec "$@"'
         python = [sys.executable, "-c", code, str(built.build), str(root)]
-        unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        unshare = ["unshare", "--mount", "--propagation", "unchanged"]  # in a chroot it cannot be changed
+        unshare += [] if os.geteuid() == 0 else ["--map-root-user"]
         argv = [*unshare, "sh", "-c", mount, str(root / full), *python]
         path = os.pathsep.join([str(KILLER.parent), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _LOOK = 1.0  # seconds of silence after which the console is looked at
 # Finding out where a guest hangs takes at most so long, in seconds: --timeout and two seconds is promised.
 _TELL, _AFTER_DEADLINE, _AT_LEAST = 1.7, 1.8, 0.8
-# More where QEMU ran for less than so long, for each processor, since it was asked, and is not idle.
-_STARVED, _STARVED_RAN = 2.0, 0.6
 _ANSWER = 0.4  # of these the agent has to begin its answer, where it lives; it looks every 20 ms
 _ANSWER_RAN = 0.3  # or longer: until QEMU ran for so long, which on a busy host takes its time
 _ASKS = 4  # times, while the answer names no place: what ran went to sleep between two of its looks
@@ -172,12 +170,11 @@ class Session:
         before = len(self.records)
         moments = look_at_processors(self.vm)
         idle = all(one.halted for moment in moments for one in moment)
-        last = until if idle else until + _STARVED
         prints = self._prints(idle)
         told: list[Stack] = []
         for _ in range(_ASKS):
             asked = len(self.records)
-            processes, lives = self._ask_where(until, last, moments)
+            processes, lives = self._ask_where(until, moments)
             if not self.vm.alive:
                 return find_end(self.vm)
             told = parse_stacks(processes)
@@ -185,7 +182,7 @@ class Session:
                 return ending
             if not lives or time.monotonic() > until - _PANICS:
                 break
-        interrupt(self.vm, until, last, prints=prints)
+        interrupt(self.vm, until, prints=prints)
         self._tell(self.records.rest())
         ending = judge_hang(told, self._stacks(before), moments, prints=prints)
         return replace(ending, words=_ASKED)
@@ -209,17 +206,11 @@ class Session:
 
         return parse_stacks(line for record in self.records.since(since) for line in record.text.splitlines())
 
-    def _ask_where(
-        self, until: float, last: float, moments: Sequence[Sequence[Processor]]
-    ) -> tuple[list[str], bool]:
-        """What the agent says of processes and where they are, and whether it came to the end of that.
-
-        It has until `until`, or to `last` where QEMU hardly runs.
-        """
+    def _ask_where(self, until: float, moments: Sequence[Sequence[Processor]]) -> tuple[list[str], bool]:
+        """What the agent says of processes and where they are, and whether it came to the end of that."""
         from lkm.guest.hang import is_deaf
 
-        cpus = self.vm.machine.cpus
-        several = cpus > 1
+        several = self.vm.machine.cpus > 1
         if not several and len(moments) >= _CERTAIN and is_deaf(moments):
             return [], False  # no process runs
         self.vm.channel.signal(SIGNAL_WHERE_ALL if several else SIGNAL_WHERE)
@@ -234,7 +225,7 @@ class Session:
             while True:
                 now, took = time.monotonic(), self.vm.ran - ran
                 if begun:  # it lives: its word is better than that of an NMI
-                    late = now > until and (now > last or took > _STARVED_RAN * cpus)
+                    late = now > until
                 else:
                     late = now > begin or (not free and now > soonest and took > _ANSWER_RAN)
                 if late:

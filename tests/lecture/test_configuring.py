@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 from pathlib import Path
 
 import pytest
+from kernel_sources import fetch_tree
 
 from lkm.kconfig import Request, configure, explain_option, open_index, read_config, read_tree
 
@@ -16,14 +16,8 @@ pytestmark = pytest.mark.fetch
 
 @pytest.fixture(scope="module")
 def sources() -> Path:
-    """The Kconfig files of a real kernel (see tests/kconfig)."""
-    place = Path(__file__).parents[1] / "kconfig/conftest.py"
-    spec = importlib.util.spec_from_file_location("kconfig_conftest", place)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    tree: Path = module.fetch_tree()
-    return tree
+    """The Kconfig files of a real kernel."""
+    return fetch_tree()
 
 
 def test_everything_that_can_be_off_is_off(sources: Path, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ options that a kernel for this machine needs.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
+from kernel_sources import fetch_tree
 
 from lkm.cli import run_command
 from lkm.kernel import Kernel
@@ -22,14 +22,8 @@ MACHINE = str(Path(__file__).parents[1] / "hardware/machines/q35")
 
 @pytest.fixture(scope="module")
 def sources() -> Path:
-    """The Kconfig files and Makefiles of a real kernel (see tests/kconfig)."""
-    place = Path(__file__).parents[1] / "kconfig/conftest.py"
-    spec = importlib.util.spec_from_file_location("kconfig_conftest", place)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    tree: Path = module.fetch_tree()
-    return tree
+    """The Kconfig files and Makefiles of a real kernel."""
+    return fetch_tree()
 
 
 def test_what_each_of_the_programs_would_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 from crash_log import SOURCE, compile_module, find_offset, line_of, make_log
 
+import lkm
 from lkm.decode import Decoded, decode_log
 from lkm.decode.code import CodeFile
 from lkm.decode.poison import explain_value
+from lkm.decode.source import read_excerpt
 from lkm.decode.words import WORDS
 from lkm.errors import BadInputError
+from lkm.kernel import Kernel
 from lkm.klog.report import Frame, Kind
 
 LOGS = Path(__file__).parents[1] / "klog" / "logs"
@@ -113,6 +116,34 @@ def test_a_source_that_changed_since_is_told(module: Path) -> None:
     one = decode_one(log, module)
     assert one.excerpt is not None and one.excerpt.newer
     assert any("changed after the module was built" in note for note in one.notes)
+
+
+@pytest.mark.fetch
+def test_of_a_module_of_ours_the_contents_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: Kernel
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "crash"
+    source.mkdir()
+    (source / "Kbuild").write_text("obj-m := crash.o\n")
+    text = '#include <linux/module.h>\nMODULE_DESCRIPTION("a test");\nMODULE_LICENSE("GPL");\n'
+    (source / "crash.c").write_text(text)
+
+    def is_newer(module: Path) -> bool:
+        excerpt = read_excerpt(source / "crash.c", 2, module=module)
+        assert excerpt is not None
+        return excerpt.newer
+
+    (module,) = lkm.build(source, kernel=kernel).modules
+    later = module.stat().st_mtime + 100
+    os.utime(source / "crash.c", (later, later))  # as a fresh clone does
+    assert not is_newer(module)
+    (source / "crash.c").write_text("\n" + text)
+    os.utime(source / "crash.c", (later, later))
+    assert is_newer(module)
+    (module,) = lkm.build(source, kernel=kernel).modules
+    os.utime(module, (later - 200, later - 200))  # the copy is of a build after the module's
+    assert is_newer(module)
 
 
 def test_a_source_that_is_nowhere_is_told(module: Path) -> None:

@@ -19,7 +19,16 @@ import pytest
 
 from lkm import process
 from lkm.errors import BadInputError, MissingError, OutOfTimeError, UsageError
-from lkm.kbuild import Built, How, Severity, build, build_place, prune_builds, remove_builds
+from lkm.kbuild import (
+    Built,
+    How,
+    Severity,
+    build,
+    build_place,
+    prune_builds,
+    remove_builds,
+    source_copy,
+)
 from lkm.kernel import Kernel
 
 pytestmark = pytest.mark.fetch
@@ -264,6 +273,23 @@ def test_one_c_file(tmp_path: Path, kernel: Kernel) -> None:
     assert build(directory / "my file.c", kernel=kernel).how is How.NOTHING
     (directory / "beside.h").write_text("#define BESIDE 2\n")
     assert build(directory / "my file.c", kernel=kernel).how is not How.NOTHING
+
+
+def test_what_a_module_was_made_from(tmp_path: Path, kernel: Kernel) -> None:
+    files = {"Kbuild": "obj-m := one.o\none-y := main.o ../shared/part.o\n", "main.c": module()}
+    source = write(tmp_path / "one", files)
+    write(tmp_path / "shared", {"part.c": "int part(void);\nint part(void) { return 1; }\n"})
+    (one,) = build(source, kernel=kernel).modules
+    for path in (source / "main.c", tmp_path / "shared/part.c"):
+        copy = source_copy(one, path)
+        assert copy is not None and copy != path and copy.read_bytes() == path.read_bytes()
+    assert source_copy(one, source / "other.c") is None
+    assert source_copy(one, tmp_path.parent / "main.c") is None
+    (tmp_path / "odd name.c").write_text(module("2"))
+    (odd,) = build(tmp_path / "odd name.c", kernel=kernel).modules
+    copy = source_copy(odd, tmp_path / "odd name.c")
+    assert copy is not None and copy.name == "odd_name.c" and copy.read_text() == module("2")
+    assert source_copy(source / "main.ko", source / "main.c") is None
 
 
 def test_a_directory_that_cannot_be_written(source: Path, kernel: Kernel) -> None:

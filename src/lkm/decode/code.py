@@ -57,7 +57,6 @@ class CodeFile:
         self.path = path
         self.name = name or module_name(path.name)
         self.elf: Elf = parse_elf(open_module(path))
-        self.built = path.stat().st_mtime
 
     @cached_property
     def has_debug(self) -> bool:

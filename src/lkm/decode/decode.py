@@ -206,7 +206,7 @@ def _excerpt(place: SourceLine | None, step: Step | None, report: Report, files:
     if path is None:
         files.note(f"the source is neither at {place.path} nor beside the module")
         return None
-    excerpt = read_excerpt(path, place.line, built=found[0].built if found is not None else 0.0)
+    excerpt = read_excerpt(path, place.line, module=found[0].path if found is not None else None)
     if excerpt is None:
         files.note(f"{path} has no line {place.line}: it is not the source of this module")
     elif excerpt.newer:

@@ -40,14 +40,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def read_excerpt(path: Path, line: int, *, built: float = 0.0) -> Excerpt | None:
+def read_excerpt(path: Path, line: int, *, module: Path | None = None) -> Excerpt | None:
     """The lines around `line` of a source file; None where it cannot be read or has not that many.
 
-    `built`: when the module was made (seconds since the epoch); a source changed later is said to be newer.
+    `module`: the file that was made from it; a source that was changed since is said to be newer.
     """
     try:
-        status = path.stat()
-        if status.st_size > _LIMIT:
+        if path.stat().st_size > _LIMIT:
             return None
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -61,4 +60,24 @@ def read_excerpt(path: Path, line: int, *, built: float = 0.0) -> Excerpt | None
     while last > line and not lines[last - 1].strip():
         last -= 1
     shown = tuple(one.rstrip("\r")[:_LONGEST] for one in lines[first - 1 : last])
-    return Excerpt(path, first, shown, line, bool(built) and status.st_mtime > built + 1)
+    return Excerpt(path, first, shown, line, module is not None and _is_newer(path, module))
+
+
+def _is_newer(path: Path, module: Path) -> bool:
+    """Whether a source was changed since a module was made from it.
+
+    Goes by the times, but for a module that `lkm build` made: its copy of the source says what it is made
+    from, and a source that was cloned again or touched is what it was.
+    """
+    from lkm.kbuild import source_copy
+
+    def is_later(one: Path) -> bool:
+        return one.stat().st_mtime > module.stat().st_mtime + 1
+
+    try:
+        if not is_later(path):
+            return False
+        copy = source_copy(module, path)
+        return copy is None or is_later(copy) or copy.read_bytes() != path.read_bytes()
+    except OSError:
+        return True

@@ -15,7 +15,7 @@ from lkm.errors import BadInputError, MissingError
 from lkm.kbuild.cache import prune_builds, write_source
 from lkm.kbuild.job import Job, Work
 from lkm.kbuild.make import check_kernel, parse_make_words
-from lkm.kbuild.mirror import Mirror, mirror_of
+from lkm.kbuild.mirror import Mirror, mirror_of, target_name
 from lkm.kbuild.source import find_source
 from lkm.kbuild.value import Built, How
 from lkm.kernel.find import given_kernel
@@ -122,6 +122,23 @@ def build_place(source: Path, kernel: Kernel, words: Mapping[str, str]) -> Path:
     return paths.builds_dir(source) / paths.short_digest("\0".join(told))
 
 
+def source_copy(module: Path, path: Path) -> Path | None:
+    """The copy that a module in the cache was made from of `path`, a file of its source; None for others."""
+    source = paths.source_of(module)
+    if source is None:
+        return None
+    builds = paths.builds_dir(source)
+    mirror = _mirror(source, builds / module.relative_to(builds).parts[0])
+    if not path.is_relative_to(mirror.source):
+        return None
+    copy = mirror.root / target_name(mirror, str(path.relative_to(mirror.source)))
+    return copy if copy.is_file() and not copy.is_symlink() else None
+
+
+def _mirror(source: Path, place: Path) -> Mirror:
+    return mirror_of(source, place / "tree")
+
+
 def _job(
     given: Path | str,
     kernel: Kernel,
@@ -140,7 +157,7 @@ def _job(
         _check_in_place(source)
         mirror = Mirror(source, source)
     else:
-        mirror = mirror_of(source, place / "tree")
+        mirror = _mirror(source, place)
     if re.search(r"[\s:]", str(mirror.work)):
         raise BadInputError(
             f"{mirror.work}: Kbuild cannot work in a path with a space or a colon",

@@ -13,7 +13,8 @@ import pytest
 
 from lkm.cli import run_command
 from lkm.config import Config
-from lkm.errors import UsageError
+from lkm.errors import MissingError, UsageError
+from lkm.kernel import apt
 from lkm.kernel.debian import Debian
 from lkm.kernel.debian_source import get_debian_source
 from lkm.progress import Silent
@@ -64,6 +65,21 @@ def test_as_it_is_typed(with_sources: Any, cache: Path, capsys: pytest.CaptureFi
     assert run_command(["kernel", "get", "debian:6.1"]) == 0
     said = capsys.readouterr()
     assert said.out == f"{cache}/sources/linux-source-6.1\n" and "verified by apt" in said.err
+
+
+def test_a_name_is_no_pattern(with_sources: Any, archive: Any) -> None:
+    archive.add("trixie", "linux-source-6.12", "6.12.94-1", {})
+    archive.publish("trixie")
+    debian = Debian(Config())
+    suites = {suite.name: debian.archive(suite) for suite in debian.suites()}
+    for name in ("trixie", "bookworm"):
+        apt.update_lists(suites[name])
+    with pytest.raises(MissingError, match=r"Unable to locate package linux-source-6\.1\n"):
+        apt.find_closure(suites["trixie"], ["linux-source-6.1"])
+    (found,) = apt.find_closure(suites["trixie"], ["linux-source-6.12"])
+    assert found.name == "linux-source-6.12"
+    names = {one.name for one in apt.find_closure(suites["bookworm"], ["linux-source-6.1"])}
+    assert names == {"linux-source-6.1", "xz-utils"}
 
 
 def test_none_of_that_series(with_sources: Any) -> None:

@@ -215,6 +215,8 @@ def download(
     archive: Archive, packages: Sequence[Package], into: Path, *, what: str, progress: Progress
 ) -> list[Path]:
     """Fetches and verifies packages into the directory `into`; the files, in the order of `packages`."""
+    if not packages:
+        return []  # apt-get fails without a word where it is asked for none
     total = sum(package.size for package in packages)
     check_space(into, total + sum(package.installed for package in packages))
     progress.update(what, 0, total)
@@ -241,9 +243,14 @@ def download(
 
 
 def find_closure(archive: Archive, names: Iterable[str]) -> list[Package]:
-    """The packages `names` and all they depend on, as apt resolves them for an empty system."""
+    """The packages `names` and all they depend on, as apt resolves them for an empty system.
+
+    Raises `MissingError` where one of them is not there, or what it depends on.
+    """
+    # Else a name that is not there, linux-source-6.1, is a regular expression that finds linux-source-6.12.
+    as_named = ("-o", "APT::Cmd::Pattern-Only=1")
     with locked(archive.directory / "lock"):
-        result = _start(archive, ["apt-get", "install", "--print-uris", "-q", *names])
+        result = _start(archive, ["apt-get", "install", "--print-uris", "-q", *as_named, *names])
     if result.status != 0:
         raise explain(archive, result)
     packages = []

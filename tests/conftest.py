@@ -6,15 +6,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lkm import paths
+from lkm import paths, process
+from lkm.cli import run_command
 from lkm.kernel import Kernel, find_kernel
 
 if TYPE_CHECKING:
+    from command_line import Command
     from own_build import OwnBuild
 
 # Makers of test data that several test files import by name.
@@ -58,6 +61,26 @@ def own_kernel() -> OwnBuild:
 def kernel_named() -> Callable[[str], Kernel]:
     """A kernel by name, fetched where it is not in the cache."""
     return find_kernel
+
+
+@pytest.fixture
+def run_lkm(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `lkm WORDS…` in this process, which ends with `status`; what it put out, and its errors."""
+
+    def run(*words: str | Path, status: int = 0) -> tuple[str, str]:
+        ended = run_command([str(word) for word in words])
+        process.set_trace(None)  # `-v` lasts as long as the process
+        out, err = capsys.readouterr()
+        assert ended == status, err
+        return out, err
+
+    return run
+
+
+@pytest.fixture
+def command(run_lkm: Command) -> Command:
+    """Runs `lkm kernel WORDS…`, as `run_lkm` does."""
+    return partial(run_lkm, "kernel")
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+from command_line import Command
 from own_maker import RELEASE, make_build, make_sources
 
 from lkm.cli import kernel_own, run_command
@@ -18,8 +18,6 @@ from lkm.guest.identity import find_image
 from lkm.kernel import find_kernel
 from lkm.kernel.own import LOCK_NAME, find_own, own_dir, register_own
 from lkm.paths import locked
-
-Command = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
@@ -30,17 +28,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("LKM_KERNEL", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     return tmp_path / "lkm_cache"
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*words: str, status: int = 0) -> tuple[str, str]:
-        ended = run_command(["kernel", *words])
-        out, err = capsys.readouterr()
-        assert ended == status, err
-        return out, err
-
-    return run
 
 
 @pytest.fixture

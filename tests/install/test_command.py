@@ -11,23 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Command
 
-from lkm.cli import run_command
 from lkm.kernel import Kernel
 
 pytestmark = pytest.mark.fetch
-Command = Callable[..., tuple[str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*words: str | Path, status: int = 0) -> tuple[str, str]:
-        ended = run_command(["kernel", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert ended == status, err
-        return out, err
-
-    return run
 
 
 def test_install_and_uninstall(command: Command, built: Kernel, root: Path) -> None:

@@ -7,31 +7,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import Command
 
-from lkm.cli import run_command
 from lkm.kernel.facts import FACTS, parse_facts
 
 NEW, SPLIT = "6.1.0-56-cloud-amd64", "7.3.4+deb13-cloud-amd64"
-Command = Callable[..., tuple[str, str]]
 
 if os.uname().machine != "x86_64":
     pytest.skip("the archive made here is for x86_64", allow_module_level=True)
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*words: str, status: int = 0) -> tuple[str, str]:
-        ended = run_command(["kernel", *words])
-        out, err = capsys.readouterr()
-        assert ended == status, err
-        return out, err
-
-    return run
 
 
 def test_an_empty_cache(command: Command, cache: Path) -> None:

@@ -8,17 +8,12 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import Command
 from release_server import Server
-
-from lkm import process
-from lkm.cli import run_command
-
-Command = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
@@ -28,18 +23,6 @@ def trust(people: Any, keyring: Path) -> list[str]:
     for key in (people.linus, people.greg):
         words += ["--signer", key.fingerprint]
     return words
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*words: str, status: int = 0) -> tuple[str, str]:
-        ended = run_command(["kernel", *words])
-        process.set_trace(None)  # `-v` lasts as long as the process
-        out, err = capsys.readouterr()
-        assert ended == status, err
-        return out, err
-
-    return run
 
 
 @pytest.fixture

@@ -85,6 +85,14 @@ class Scene:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
 
+    def install(self) -> None:
+        """The second kernel, over what is there."""
+        put(self.second, self.root, force=True, names=NAMES)
+
+    def remove(self) -> None:
+        """The kernel of this release goes."""
+        uninstall(plan_removal(self.first.release, self.root))
+
     def problems(self) -> Iterator[str]:
         """What would keep a kernel from booting that could be booted before."""
         now = read_tree(self.root)
@@ -119,57 +127,63 @@ class Scene:
 
 def drive_again(scene: Scene) -> Iterator[str]:
     """A kernel of the same release is installed over one of lkm's."""
-    step, status = 0, -9
-    while status == -9:
-        step += 1
-        scene.begin()
-        status = run_killed(lambda: put(scene.second, scene.root, force=True, names=NAMES), scene.root, step)
-        yield from (f"step {step}: {what}" for what in scene.problems())
-        if scene.is_only_begun(step):
-            step += 2
-            continue
-        put(scene.second, scene.root, force=True, names=NAMES)
+
+    def mend() -> Iterator[str]:
+        scene.install()
         now = {name: data for name, data in read_tree(scene.root).items() if not name.endswith(".old")}
         if now != scene.looks[1] or scene.leftovers():
-            yield f"step {step}: installing again does not end in the new kernel: {scene.leftovers()}"
-    yield from () if step > 20 and status == 0 else (f"only {step} steps, status {status}",)
+            yield f"installing again does not end in the new kernel: {scene.leftovers()}"
+
+    yield from kill_each(scene, scene.install, mend, installs=True)
 
 
 def drive_foreign(scene: Scene) -> Iterator[str]:
     """A kernel is installed over one from elsewhere, by force; all of that one comes back in the end."""
-    step, status = 0, -9
-    while status == -9:
-        step += 1
-        scene.begin()
-        scene.places.manifest.unlink()
-        before = read_tree(scene.root)
-        status = run_killed(lambda: put(scene.second, scene.root, force=True, names=NAMES), scene.root, step)
-        yield from (f"step {step}: {what}" for what in scene.problems())
-        if scene.is_only_begun(step):
-            step += 2
-            continue
-        put(scene.second, scene.root, force=True, names=NAMES)
-        uninstall(plan_removal(scene.first.release, scene.root))
+    (scene.start / scene.places.manifest.relative_to(scene.root)).unlink()
+    before = read_tree(scene.start)
+
+    def mend() -> Iterator[str]:
+        scene.install()
+        scene.remove()
         if read_tree(scene.root) != before:
-            yield f"step {step}: not all came back: {set(before) ^ set(read_tree(scene.root))}"
-    yield from () if step > 20 and status == 0 else (f"only {step} steps, status {status}",)
+            yield f"not all came back: {set(before) ^ set(read_tree(scene.root))}"
+
+    yield from kill_each(scene, scene.install, mend, installs=True)
 
 
 def drive_remove(scene: Scene) -> Iterator[str]:
     """A kernel is uninstalled."""
-    step, status = 0, -9
+
+    def mend() -> Iterator[str]:
+        if scene.places.tree.exists():
+            scene.remove()
+        put(scene.second, scene.root)  # sweeps, too
+        scene.remove()
+        if read_tree(scene.root) != OTHER:
+            yield f"left: {set(read_tree(scene.root)) ^ set(OTHER)}"
+
+    yield from kill_each(scene, scene.remove, mend, installs=False)
+
+
+def kill_each(
+    scene: Scene, job: Callable[[], None], mend: Callable[[], Iterator[str]], *, installs: bool
+) -> Iterator[str]:
+    """`job` is killed before its first change, its second…, until it comes to its end.
+
+    `mend` goes on after each kill and tells what is wrong then.  `installs`: a kernel must be bootable before
+    that, too.
+    """
+    step, status, least = 0, -9, 20 if installs else 5
     while status == -9:
         step += 1
         scene.begin()
-        removal = plan_removal(scene.first.release, scene.root)
-        status = run_killed(lambda: uninstall(removal), scene.root, step)  # noqa: B023 - run at once
-        if scene.places.tree.exists():
-            uninstall(plan_removal(scene.first.release, scene.root))
-        put(scene.second, scene.root)  # sweeps, too
-        uninstall(plan_removal(scene.first.release, scene.root))
-        if read_tree(scene.root) != OTHER:
-            yield f"step {step}: left: {set(read_tree(scene.root)) ^ set(OTHER)}"
-    yield from () if step > 5 and status == 0 else (f"only {step} steps, status {status}",)
+        status = run_killed(job, scene.root, step)
+        yield from (f"step {step}: {what}" for what in (scene.problems() if installs else ()))
+        if installs and scene.is_only_begun(step):
+            step += 2
+            continue
+        yield from (f"step {step}: {what}" for what in mend())
+    yield from () if step > least and status == 0 else (f"only {step} steps, status {status}",)
 
 
 def main() -> None:

@@ -27,9 +27,9 @@ LEFT_OUT = (
 )  # fmt: skip
 
 
-def fetch_tree() -> Path:
-    """Debian's sources of 6.1, without what x86 without drivers has no use for, kept in the cache."""
-    final = cache_dir() / "tests" / "sources-6.1"
+def fetch_tree(*, whole: bool = False) -> Path:
+    """Debian's sources of 6.1, kept in the cache; not `whole`: without what x86 without drivers needs not."""
+    final = cache_dir() / "tests" / ("sources-6.1-whole" if whole else "sources-6.1")
     with locked(cache_dir() / "tests" / "lock"):
         if final.is_dir():
             return final
@@ -51,7 +51,7 @@ def fetch_tree() -> Path:
             apt.unpack(deb, part / "root")
             deb.unlink()
             file = next((part / "root/usr/src").glob(f"{PACKAGE}.tar.*"))
-            left_out = [f"--exclude={pattern}" for pattern in LEFT_OUT]
+            left_out = [f"--exclude={pattern}" for pattern in LEFT_OUT if not whole]
             argv = ["tar", "xf", str(file), "-C", str(part), "--strip-components=1", *left_out]
             subprocess.run(argv, check=True, capture_output=True, timeout=600)
             shutil.rmtree(part / "root")

@@ -10,7 +10,7 @@ import pytest
 
 from lkm.errors import BadInputError, MissingError
 from lkm.guest import Guest
-from lkm.guest.agent import build_agent
+from lkm.guest.agent import build_agent, build_launcher
 from lkm.guest.boot import build_initramfs
 from lkm.guest.machine import Machine, build_command_line
 from lkm.guest.qemu import Qemu, find_qemu
@@ -51,6 +51,21 @@ def test_without_busybox_there_is_still_a_guest(tmp_path: Path, monkeypatch: pyt
     data = build_initramfs()
     assert b"bin/busybox" not in data
     assert b"init" in data
+
+
+@pytest.mark.guest
+def test_a_launcher_that_was_just_removed(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another version of lkm does that keeps its own in the same cache."""
+    removed = tmp_path / "launch"
+    answers = iter([removed])
+    monkeypatch.setattr("lkm.guest.vm.build_launcher", lambda: next(answers, None) or build_launcher())
+    with Guest(kernel) as guest:
+        assert guest.modules() == ()
+    monkeypatch.setattr("lkm.guest.vm.build_launcher", lambda: removed)
+    with pytest.raises(MissingError, match=f"qemu.*{removed}: No such file"):
+        Guest(kernel).start()
 
 
 @pytest.mark.guest

@@ -76,10 +76,10 @@ class FileSource:
 
     def close(self) -> None:
         """Closes the file; later reads raise `OSError`."""
-        if self.fd >= 0:
+        fd, self.fd = self.fd, -1  # first: whoever closes at the same time must not close another's
+        if fd >= 0:
             with contextlib.suppress(OSError):
-                os.close(self.fd)
-            self.fd = -1
+                os.close(fd)
 
     def __del__(self) -> None:
         # Not there where __init__ raised before it was set.

@@ -109,7 +109,11 @@ class Vm:
         try:
             ends = Ends(self.channel.fd, bell.fileno(), monitor.fileno(), self._console, self._resets)
             self._process = self._start([*build_argv(machine, ends, memory), *more], [*_numbers(ends), *fds])
-            self._pidfd = os.pidfd_open(self._process.pid)
+            try:
+                self._pidfd = os.pidfd_open(self._process.pid)
+            except BaseException:
+                self.kill()
+                raise
         except BaseException:
             self._give_back()
             raise
@@ -123,11 +127,19 @@ class Vm:
 
     def _start(self, argv: Sequence[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
         process.trace(argv)
-        launch = [str(build_launcher()), str(os.getpid())]
         try:
-            return _starter.start([*launch, *argv], fds, self._errors)
+            try:
+                return self._launch(argv, fds)
+            except FileNotFoundError:
+                # Another version of lkm that shares the cache may just have removed the launcher.
+                return self._launch(argv, fds)
         except OSError as error:
-            raise MissingError(f"{argv[0]} cannot be started: {error.strerror}", hint="lkm doctor") from error
+            raise MissingError(
+                f"{argv[0]} cannot be started: {error.filename}: {error.strerror}", hint="lkm doctor"
+            ) from error
+
+    def _launch(self, argv: Sequence[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
+        return _starter.start([str(build_launcher()), str(os.getpid()), *argv], fds, self._errors)
 
     @property
     def bell(self) -> int:

@@ -83,8 +83,10 @@ def command(
             place=place, kernel_name=kernel_name, tree_name=tree_name, every=every, as_json=as_json
         )
     if clear:
+        from lkm.show.size import format_size
+
         freed = remove_templates(None) + remove_builds() + remove_symbols()
-        common.note(f"freed {freed / 1e6:.0f} MB")
+        common.note(f"freed {format_size(freed)}")
     stage = "test" if tests else "run"
     if fix:
         _fix(stage)

@@ -14,6 +14,7 @@ from lkm import process
 from lkm.errors import UsageError
 from lkm.guest.identity import find_busybox
 from lkm.install import How, Request, describe_plan, make_plan, plan_removal, read_source, uninstall
+from lkm.install.machine import find_machine
 from lkm.install.value import Places
 from lkm.kernel import Kernel
 
@@ -27,7 +28,8 @@ def system(root: Path) -> Path:
     """A root that programs run in: busybox, another kernel, and no way yet to be told of kernels."""
     busybox = find_busybox()
     assert busybox is not None, "busybox is among what lkm needs"
-    for name in ("bin", "sbin", "usr/sbin", "boot", "etc/kernel/postinst.d", "etc/kernel/postrm.d", "tmp"):
+    hooks = ("etc/kernel/postinst.d", "etc/kernel/postrm.d")
+    for name in ("bin", "sbin", "usr/bin", "usr/sbin", "boot", "tmp", *hooks):
         (root / name).mkdir(parents=True)
     for name in ("proc", "dev", "sys"):
         (root / name).mkdir()
@@ -110,15 +112,45 @@ def test_installkernel_is_given_what_make_gives_it(system: Path, kernel_a: Kerne
     assert sorted(path.name for path in (system / "boot").iterdir()) == ["vmlinuz-1.0-other"]
 
 
-def test_kernel_install(system: Path, kernel_a: Kernel) -> None:
-    add(system, "usr/sbin/kernel-install")
-    put(kernel_a, system, via=How.KERNEL_INSTALL)
-    uninstall(plan_removal(kernel_a.release, system))
+@pytest.mark.parametrize(
+    ("generator", "configured", "words"),
+    [
+        ("", "", ["kernel-install add {0} /boot/vmlinuz-{0} /boot/initrd.img-{0}"]),
+        (
+            "update-initramfs",
+            "layout=bls\n#initrd_generator=dracut\nuki_generator=none\n",
+            ["update-initramfs -c -k {0}", "kernel-install add {0} /boot/vmlinuz-{0} /boot/initrd.img-{0}"],
+        ),
+        ("dracut", "initrd_generator=dracut\n", ["kernel-install add {0} /boot/vmlinuz-{0}"]),
+    ],
+)
+def test_kernel_install(
+    generator: str, configured: str, words: list[str], system: Path, kernel_a: Kernel
+) -> None:
     release = kernel_a.release
-    assert calls(system) == [
-        f"kernel-install add {release} /boot/vmlinuz-{release}",
-        f"kernel-install remove {release}",
-    ]
+    add(system, "usr/bin/kernel-install")
+    (system / "usr/sbin/installkernel").symlink_to("../bin/kernel-install")  # it would copy nothing
+    if generator:
+        add(system, f"usr/sbin/{generator}")
+    (system / "etc/kernel/install.conf").write_text(configured)
+    done = put(kernel_a, system, via=How.KERNEL_INSTALL)
+    assert done.ok, done.ran
+    assert calls(system) == [word.format(release) for word in words]
+    assert (system / f"boot/initrd.img-{release}").exists() == (not generator)
+    uninstall(plan_removal(release, system))
+    assert calls(system)[len(words) :] == [f"kernel-install remove {release}"]
+    assert find_machine(system).how is How.FILES
+    with pytest.raises(UsageError, match="or one that is kernel-install") as caught:
+        find_machine(system, How.INSTALLKERNEL)
+    assert caught.value.hint.startswith("it has: kernel-install")
+
+
+def test_no_initramfs_is_none(system: Path, kernel_a: Kernel) -> None:
+    add(system, "usr/bin/kernel-install")
+    add(system, "usr/sbin/dracut")
+    for how in (How.KERNEL_INSTALL, How.TOOLS):
+        put(kernel_a, system, via=how, initramfs=False)
+    assert calls(system) == [f"kernel-install add {kernel_a.release} /boot/vmlinuz-{kernel_a.release}"]
 
 
 @pytest.mark.parametrize(

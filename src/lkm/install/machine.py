@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from lkm.errors import MissingError, UsageError
 from lkm.install.value import How, Places
+from lkm.kernel.layout import read_text
 from lkm.kernel.toolchain import reroot
 from lkm.process import find_program
 
 _PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
 _POSTINST, _POSTRM = "etc/kernel/postinst.d", "etc/kernel/postrm.d"
+# kernel-install(8): the first that is there counts; its plugins make what these settings name.
+_CONFIGS = ("etc/kernel/install.conf", "run/kernel/install.conf", "usr/lib/kernel/install.conf")
+_GENERATOR = re.compile(r"^\s*(?:initrd|uki)_generator=[\"']?(?!none\b)\w", re.MULTILINE)
 # Boot loaders' programs that write a menu anew, and the menus they write where there is one already.
 _MENUS = ("boot/grub/grub.cfg", "boot/grub2/grub.cfg")
 
@@ -34,8 +39,11 @@ class Machine:
         """Where a program of that system is, or None."""
         return next((path for place in _PROGRAMS if _runs(path := self.root / place / name)), None)
 
-    def build_install(self, places: Places) -> list[list[str]]:
-        """The commands that make a kernel known whose files lie where they belong."""
+    def build_install(self, places: Places, *, initramfs: bool) -> list[list[str]]:
+        """The commands that make a kernel known whose files lie where they belong.
+
+        `initramfs`: whether it is to have one, ours or the generator's.
+        """
         release, image = places.release, places.inside(places.image)
         match self.how:
             case How.FILES:
@@ -48,9 +56,13 @@ class Machine:
                 # scripts/install.sh of the kernel: version, image, map, directory.
                 commands = [["installkernel", release, *self._staged(places), "/boot"]]
             case How.KERNEL_INSTALL:
-                commands = [["kernel-install", "add", release, image]]
+                # Its entries take the initramfs that they are given; Debian's plugin one that is in /boot.
+                alone = not initramfs or (self.makes_initramfs and self._has_own_generator())
+                given = [] if alone else [places.inside(places.initramfs)]
+                made = [] if alone else self._generate(places)
+                commands = [*made, ["kernel-install", "add", release, image, *given]]
             case How.TOOLS:
-                commands = [*self._generate(places), *self._menu()]
+                commands = [*(self._generate(places) if initramfs else []), *self._menu()]
         return [self._inside(command) for command in commands]
 
     def build_remove(self, places: Places) -> list[list[str]]:
@@ -82,6 +94,11 @@ class Machine:
             case "mkinitcpio":
                 return [["mkinitcpio", "-k", release, "-g", made]]
         return []
+
+    def _has_own_generator(self) -> bool:
+        """Whether kernel-install is set to have initramfs or unified image made by a plugin of its own."""
+        config = next((path for place in _CONFIGS if (path := self.root / place).is_file()), None)
+        return config is not None and _GENERATOR.search(read_text(config)) is not None
 
     def _menu(self) -> list[list[str]]:
         menu = next((place for place in _MENUS if (self.root / place).is_file()), None)
@@ -119,9 +136,14 @@ def find_machine(root: Path, via: How | None = None) -> Machine:
     return Machine(root, via or ways[0])
 
 
+def has_way(root: Path, how: How) -> bool:
+    """Whether the system below `root` can still be told in that way; nobody is none."""
+    return how is not How.FILES and how in _find_ways(root)
+
+
 _WHAT = {
     How.HOOKS: f"scripts in /{_POSTINST}, or no run-parts to run them",
-    How.INSTALLKERNEL: "/sbin/installkernel",
+    How.INSTALLKERNEL: "/sbin/installkernel, or one that is kernel-install",
     How.KERNEL_INSTALL: "kernel-install",
     How.TOOLS: "initramfs generator and no boot loader's program",
 }
@@ -133,7 +155,8 @@ def _find_ways(root: Path) -> list[How]:
     ways = []
     if _has_scripts(root / _POSTINST) and machine.program("run-parts"):
         ways.append(How.HOOKS)
-    if machine.program("installkernel"):
+    installkernel = machine.program("installkernel")
+    if installkernel and not _is_link_to(installkernel, "kernel-install"):
         ways.append(How.INSTALLKERNEL)
     if machine.program("kernel-install"):
         ways.append(How.KERNEL_INSTALL)
@@ -154,6 +177,11 @@ def _has_scripts(directory: Path) -> bool:
         return any(_runs(path) for path in directory.iterdir())
     except OSError:
         return False
+
+
+def _is_link_to(path: Path, name: str) -> bool:
+    """Whether a program is another one by a link (systemd's installkernel copies nothing)."""
+    return path.is_symlink() and path.readlink().name == name
 
 
 def _runs(path: Path) -> bool:

@@ -173,7 +173,7 @@ def list_files(tree: Path) -> list[str]:
 
 def measure_modules(source: Source, *, strip: bool) -> int:
     """About how many bytes the modules directory will have on the disk."""
-    packed = "CONFIG_MODULE_COMPRESS" in _set_options(source)
+    packed = _is_packed(source)
     total = 1 << 20
     for path in source.modules:
         size = _stripped_size(path) if strip and source.build is not None else path.stat().st_size
@@ -190,11 +190,11 @@ def _beside(tree: Path) -> Iterable[str]:
     return (name for name in names if name.startswith("modules."))
 
 
-def _set_options(source: Source) -> str:
-    text = read_text(source.config) if source.config is not None else ""
-    lines = (line for line in text.splitlines() if not line.startswith("#"))
-    wanted = ("CONFIG_MODULE_COMPRESS=y", "CONFIG_MODULE_COMPRESS_GZIP=y", "CONFIG_MODULE_COMPRESS_XZ=y")
-    return "\n".join(line for line in lines if line in (*wanted, "CONFIG_MODULE_COMPRESS_ZSTD=y"))
+def _is_packed(source: Source) -> bool:
+    """Whether modules_install compresses (kernel/module/Kconfig; since Linux 6.12 only what has ..._ALL)."""
+    lines = read_text(source.config).splitlines() if source.config is not None else []
+    kinds = (f"CONFIG_MODULE_COMPRESS_{kind}=y" for kind in ("GZIP", "XZ", "ZSTD"))
+    return any(kind in lines for kind in kinds) and "# CONFIG_MODULE_COMPRESS_ALL is not set" not in lines
 
 
 def _stripped_size(path: Path) -> int:

@@ -56,7 +56,8 @@ class Plan:
     @property
     def commands(self) -> list[list[str]]:
         """What is run when all files are in place."""
-        return self.machine.build_install(self.places)
+        initramfs = self.own_initramfs or (self.request.initramfs and self.machine.makes_initramfs)
+        return self.machine.build_install(self.places, initramfs=initramfs)
 
 
 def make_plan(source: Source, request: Request) -> Plan:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lkm.errors import BadInputError, UsageError
 from lkm.install.lay import OLD, run_commands, sweep
-from lkm.install.machine import Machine, find_machine
+from lkm.install.machine import Machine, find_machine, has_way
 from lkm.install.modules import find_added, is_generated, list_files
 from lkm.install.plan import check_writable
 from lkm.install.value import (
@@ -114,7 +114,7 @@ def plan_removal(release: str, root: Path, *, via: How | None = None, force: boo
     if manifest is None:
         manifest = _assume(places)
     places = Places(root, release, manifest.image_name)
-    if via is None and root != Path("/"):
+    if via is None and (root != Path("/") or has_way(root, manifest.how)):
         via = manifest.how  # whoever was told that it came
     machine = find_machine(root, via)
     if not force:

@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from kernel_sources import fetch_tree
 
-from lkm.cli import kernel_built, run_command
+from lkm import process
+from lkm.cli import kernel_build, kernel_built, run_command
+from lkm.errors import MissingError
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +51,23 @@ def test_sources_that_are_not_known_are_asked_for(tmp_path: Path, capsys: pytest
     assert f"hint: lkm kernel build -O {tmp_path}/build -C DIR" in capsys.readouterr().err
 
 
+def test_interrupted_before_make_it_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel_build, "fetch_sources", interrupted)
+    more = ["-j3", "--preset", "tiny", "W=1", "ARCH=x86_64", "CONFIG_LOCALVERSION=-x y"]
+    assert run_command(["kernel", "build", "6.12.9", *more]) == 130
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "interrupted; nothing is configured yet; what was got of Linux 6.12.9 is kept"
+    line = "lkm kernel build 6.12.9 -j 3 --preset tiny ARCH=x86_64 W=1 'CONFIG_LOCALVERSION=-x y'"
+    assert second == f"hint: {line} goes on"
+    assert run_command(["kernel", "build", "git:v6.12", "--preset", "tiny"]) == 130
+    assert "interrupted; nothing is configured yet\n" in capsys.readouterr().err
+
+
 def test_a_line_is_not_said_twice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,3 +81,51 @@ def test_a_line_is_not_said_twice(
         "compiling: 7 of about 20 steps",
         "compiling: 8 of about 20 steps",
     ]
+
+
+@pytest.fixture(scope="module")
+def tree() -> Path:
+    """The sources of 6.1."""
+    return fetch_tree()
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.fetch
+def test_interrupted_while_it_is_configured(tree: Path, tmp_path: Path) -> None:
+    """make is one that does not come to its end."""
+    make, called, build = tmp_path / "bin/make", tmp_path / "called", tmp_path / "o"
+    make.parent.mkdir()
+    make.write_text(f"#!/bin/sh\n: >{called}\nexec sleep 600\n")
+    make.chmod(0o755)
+    more = [str(tree), "-O", str(build), "--preset", "tiny"]
+    environment = {**os.environ, "LKM_CACHE": str(tmp_path), "PATH": f"{make.parent}:{os.environ['PATH']}"}
+    argv = [sys.executable, "-m", "lkm", "kernel", "build", *more]
+    with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        _wait_for(called)
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert f"interrupted; the sources are in {tree}, {build} is not configured yet\n" in said
+    assert f"hint: {shlex.join(['lkm', 'kernel', 'build', *more])} goes on\n" in said
+    assert not (build / ".config").exists()
+
+
+@pytest.mark.fetch
+def test_what_packages_take_is_said_before_anything_is_done(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking = ("dpkg-buildpackage", "rsync")
+    find = process.find_program
+    monkeypatch.setattr(process, "find_program", lambda name: None if name in lacking else find(name))
+    line = ["kernel", "build", str(tree), "-O", str(tmp_path / "o"), "--preset", "tiny", "bindeb-pkg"]
+    assert run_command(line) == MissingError.status
+    said = capsys.readouterr().err
+    assert "dpkg-buildpackage (dpkg-dev): make bindeb-pkg\n" in said
+    assert "hint: apt-get install dpkg-dev rsync " in said
+    assert not (tmp_path / "o").exists()

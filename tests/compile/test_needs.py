@@ -22,6 +22,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     real = {name: shutil.which(name) for name in ("gcc", "setpriv", "sh")}
     place = tmp_path / "bin"
     place.mkdir()
+    for name in ("setpriv", "sh"):
+        (place / name).symlink_to(str(real[name]))
 
     def leave(*names: str, bare: bool = False) -> None:
         for name in names:
@@ -31,8 +33,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
             (tmp_path / "empty").mkdir()
             option = f"-nostdinc -I{tmp_path}/empty " if bare else ""
             (place / "gcc").write_text(f'#!/bin/sh\nexec {real["gcc"]} {option}"$@"\n')
-        for name in ("setpriv", "sh"):
-            (place / name).symlink_to(str(real[name]))
         monkeypatch.setenv("PATH", str(place))
         # Programs are looked for in /usr/sbin and the like, too: none of those asked for here is there.
         monkeypatch.setattr("lkm.process.find_program", lambda name: _find(place, name))
@@ -100,14 +100,60 @@ def test_another_machine_takes_its_compiler(machine: Callable[..., None]) -> Non
         ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
         ("aarch64-linux-gnu-ld", "binutils-aarch64-linux-gnu"),
     ]
-    assert names_of({}, LLVM="1") == ["clang", "ld.lld"]
+    machine("aarch64-linux-gnu-gcc-12", "aarch64-linux-gnu-gcc-9")
+    with pytest.raises(MissingError) as caught:
+        check_needs({}, {"CROSS_COMPILE": "aarch64-linux-gnu-"}, ())
+    assert caught.value.hint.endswith("; or CC=aarch64-linux-gnu-gcc-12, which is here")
+    assert names_of({}, CC="aarch64-linux-gnu-gcc-12", LD="ld") == []
 
 
-def test_packages_take_the_packagers_programs(machine: Callable[..., None]) -> None:
+@pytest.mark.parametrize(
+    ("words", "suffix"), [({"LLVM": "1"}, ""), ({"LLVM": "0"}, ""), ({"LLVM": "-15"}, "-15")]
+)
+def test_llvm_is_more_than_a_compiler(
+    machine: Callable[..., None], words: dict[str, str], suffix: str
+) -> None:
     machine(*EVERYTHING)
-    assert names_of({}, "bindeb-pkg") == [
-        "dpkg-buildpackage", "fakeroot", "rsync", "cpio", "dh_testroot", "depmod",
-    ]  # fmt: skip
+    tools = ("clang", "ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy", "llvm-strip")
+    assert names_of({}, **words) == [f"{tool}{suffix}" for tool in tools]
+    with pytest.raises(MissingError) as caught:
+        check_needs({}, words, ())
+    packages = " ".join(f"{package}{suffix}" for package in ("clang", "lld", "llvm"))
+    assert caught.value.hint == f"apt-get install {packages} (Debian's names)"
+    machine(*(f"{tool}{suffix}" for tool in tools[:2]))
+    assert names_of({}, **words)[0] == f"llvm-ar{suffix}"
+
+
+def test_llvm_of_another_version_is_named(machine: Callable[..., None], tmp_path: Path) -> None:
+    machine(*EVERYTHING, "clang-14")
+    with pytest.raises(MissingError) as caught:
+        check_needs({}, {"LLVM": "1"}, ())
+    assert caught.value.hint.endswith("; or LLVM=-14, which is here")
+    assert names_of({}, LLVM=f"{tmp_path}/llvm/")[0] == f"{tmp_path}/llvm/clang"
+
+
+def test_packages_take_the_packagers_programs(machine: Callable[..., None], tmp_path: Path) -> None:
+    """Which they are the sources say: 6.12 calls debhelper, those before 5.5 fakeroot."""
+    machine(*EVERYTHING)
+    assert names_of({}, "bindeb-pkg") == ["dpkg-buildpackage", "rsync", "depmod"]
+    scripts = tmp_path / "scripts/package"
+    (scripts / "debian").mkdir(parents=True)
+    (scripts / "mkdebian").write_text("Maintainer: $maintainer\n")
+    missing = find_missing({}, {}, ("bindeb-pkg",), sources=tmp_path)
+    assert [need.name for need in missing][3:] == ["fakeroot"]
+    (scripts / "mkdebian").write_text("Rules-Requires-Root: no\n")
+    (scripts / "debian/rules").write_text("\t$(Q)dh_testdir $(DH_OPTIONS)\n")
+    missing = find_missing({}, {}, ("bindeb-pkg",), sources=tmp_path)
+    assert [(need.name, need.package) for need in missing][3:] == [("dh_listpackages", "debhelper")]
+    assert names_of({}, "binrpm-pkg") == ["rpmbuild", "rsync"]
+
+
+def test_headers_for_another_machine_take_its_gcc(machine: Callable[..., None]) -> None:
+    """Whatever CC says: builddeb calls it by its plain name."""
+    machine(*EVERYTHING, "x-ld", "x-gcc-12")
+    words = {"CROSS_COMPILE": "x-", "CC": "x-gcc-12"}
+    missing = [need.name for need in find_missing({}, words, ("bindeb-pkg",))]
+    assert missing == ["dpkg-buildpackage", "rsync", "depmod", "x-gcc"]
 
 
 @pytest.mark.parametrize("option", ["SYSTEM_TRUSTED_KEYS", "SYSTEM_REVOCATION_KEYS"])

@@ -3,10 +3,28 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lkm.compile.result import count_modules, find_packages, find_parts, read_diagnostics
+import pytest
+
+from lkm.compile.build import build_kernel
+from lkm.compile.record import digest_file
+from lkm.compile.result import (
+    count_modules,
+    find_packages,
+    find_parts,
+    gather_packages,
+    read_diagnostics,
+)
+from lkm.compile.value import Request
 from lkm.kbuild.value import Severity
+from lkm.kconfig.tree import read_tree
+
+if TYPE_CHECKING:
+    from own_build import OwnBuild
 
 # Two jobs: what follows from the first error, and warnings of others, come between.
 LOG = """\
@@ -61,3 +79,74 @@ def test_parts_modules_and_packages(tmp_path: Path) -> None:
     (tmp_path / "linux-image_1_amd64.deb").touch()
     said = "dpkg-deb: building package 'linux-image' in '../linux-image_1_amd64.deb'."
     assert find_packages([said, "noise"], build) == (tmp_path / "linux-image_1_amd64.deb",)
+
+
+def test_packages_of_a_build_in_the_cache_stay_with_it(tmp_path: Path) -> None:
+    build = tmp_path / "o"
+    build.mkdir()
+    names = ["linux-image-6.12-x_6.12-1_amd64.deb", "u_6.12-1_amd64.buildinfo", "u_6.12-1_amd64.changes"]
+    for name in (*names, "another.deb"):
+        (tmp_path / name).touch()
+    said = [
+        f"dpkg-deb: building package 'linux-image-6.12-x' in '../{names[0]}'.",
+        f" dpkg-genbuildinfo --build=binary -O../{names[1]}",
+        f" dpkg-genchanges --build=binary -O../{names[2]}",
+    ]
+    assert gather_packages(said, build, build / "packages") == (build / "packages" / names[0],)
+    assert sorted(path.name for path in (build / "packages").iterdir()) == names
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["another.deb"]
+
+
+def test_other_packagers(tmp_path: Path) -> None:
+    for name in ("a.rpm", "linux-6.12-x86.tar.gz"):
+        (tmp_path / name).touch()
+    said = [f"Wrote: {tmp_path}/a.rpm", "  TAR     linux-6.12-x86.tar.gz"]
+    assert [path.name for path in find_packages(said, tmp_path)] == ["a.rpm", "linux-6.12-x86.tar.gz"]
+
+
+def test_what_a_packager_lacks_is_the_cause(tmp_path: Path) -> None:
+    log = [
+        "dpkg-buildpackage: info: host architecture amd64",
+        "dpkg-checkbuilddeps: error: Unmet build dependencies: build-essential:native",
+        "dpkg-buildpackage: warning: build dependencies/conflicts unsatisfied; aborting",
+        "make[1]: *** [/src/scripts/Makefile.package:86: bindeb-pkg] Error 3",
+    ]
+    first, second = read_diagnostics(log, tmp_path, failed=True)
+    assert first.text == "dpkg-checkbuilddeps: Unmet build dependencies: build-essential:native"
+    assert second.severity is Severity.WARNING and second.text.startswith("dpkg-buildpackage: build")
+
+
+@pytest.mark.slow
+@pytest.mark.fetch
+@pytest.mark.skipif(shutil.which("dpkg-buildpackage") is None, reason="no dpkg-buildpackage on this machine")
+def test_debian_packages(own_kernel: OwnBuild, tmp_path: Path) -> None:
+    """Of a kernel that is built: it is not linked again, the sources are as they were, twice the same."""
+    sources = _list(own_kernel.tree)
+    digests = []
+    for number in range(2):
+        build = tmp_path / f"{number}/o"
+        shutil.copytree(own_kernel.build, build, symlinks=True)
+        built = build_kernel(Request(read_tree(own_kernel.tree, {"ARCH": "x86_64"}), build, ("bindeb-pkg",)))
+        assert built.ok, built.diagnostics
+        assert (build / "vmlinux").read_bytes() == (own_kernel.build / "vmlinux").read_bytes()
+        assert {path.parent for path in built.packages} == {tmp_path / str(number)}
+        digests.append({path.name: digest_file(path) for path in built.packages})
+    version = built.record.version
+    assert set(digests[0]) == {
+        f"{name}_{version}-1_amd64.deb"
+        for name in (
+            "linux-libc-dev",
+            f"linux-image-{own_kernel.release}",
+            f"linux-headers-{own_kernel.release}",
+        )
+    }
+    image = next(path for path in built.packages if path.name.startswith("linux-image"))
+    held = subprocess.run(["dpkg-deb", "-c", str(image)], capture_output=True, text=True, check=True).stdout
+    for name in (f"boot/vmlinuz-{own_kernel.release}", f"boot/config-{own_kernel.release}", "pps-ktimer.ko"):
+        assert f"{name}\n" in held, name
+    assert _list(own_kernel.tree) == sources
+    assert digests[0] == digests[1]
+
+
+def _list(tree: Path) -> set[str]:
+    return {str(path) for path in tree.rglob("*")}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lkm.compile.steps import is_link, measure_step, parse_line, parse_plan
+from lkm.compile.steps import is_link, is_packing, measure_step, parse_line, parse_plan
 from lkm.compile.value import Step
 
 # Of Linux 6.12, gcc 12, cut.
@@ -52,6 +52,13 @@ def test_what_is_to_come() -> None:
 def test_the_link_begins() -> None:
     assert is_link("  LD      vmlinux.o") and is_link("  MODPOST Module.symvers")
     assert not is_link("  LD      arch/x86/boot/setup.elf") and not is_link("  AR      vmlinux.a")
+
+
+def test_where_the_packages_begin() -> None:
+    image = "  INSTALL debian/linux-image-6.12/lib/modules/6.12/kernel/drivers/pps/pps_core.ko"
+    for line in (image, "dpkg-deb: building package 'x' in '../x.deb'.", "  TAR     linux-6.12-x86.tar.gz"):
+        assert is_packing(line), line
+    assert not is_packing("  INSTALL ./usr/include") and not is_packing("  LD      vmlinux.o")
 
 
 def test_a_step_ends_when_its_command_is_noted(tmp_path: Path) -> None:

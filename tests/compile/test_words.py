@@ -48,6 +48,27 @@ def test_debug_information_does_not_name_the_build_directory(tree: Tree) -> None
     assert words.merge_words(debug, {"KCFLAGS": "-O1", "W": "1"})["KCFLAGS"] == "-fdebug-prefix-map=/b=. -O1"
 
 
+def test_packages_are_told_what_else_would_be_the_time_of_day(tree: Tree, tmp_path: Path) -> None:
+    """dpkg-buildpackage's hook is run as make and a shell would hand it over."""
+    assert words.packaging_words(tree, ["modules", "rpm-pkg"]) == {}
+    given = words.packaging_words(tree, ["bindeb-pkg"])
+    assert (given["KDEB_PKGVERSION"], given["SOURCE_DATE_EPOCH"]) == ("6.12.9-1", "1000000000")
+    changelog = tmp_path / "debian/changelog"
+    changelog.parent.mkdir()
+    changelog.write_text(
+        "linux (1) unstable; urgency=low\n\n -- lkm <lkm@lkm>  Mon, 23 Nov 2026 08:00:00 +0000\n"
+    )
+    (tmp_path / "Makefile").write_text("all:\n\t+@$(strip printf '%s\\n' $(DPKG_FLAGS))\n")
+    made = subprocess.run(
+        ["make", f"DPKG_FLAGS={given['DPKG_FLAGS']}"],
+        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    first, hook = made.stdout.splitlines()
+    assert first == "-d" and hook.startswith("--hook-init=")
+    subprocess.run(["sh", "-c", hook.partition("=")[2]], cwd=tmp_path, check=True, timeout=20)
+    assert changelog.read_text().endswith("\n -- lkm <lkm@lkm>  Sun, 09 Sep 2001 01:46:40 +0000\n")
+
+
 @pytest.mark.parametrize(
     ("given", "compilers"),
     [
@@ -56,7 +77,8 @@ def test_debug_information_does_not_name_the_build_directory(tree: Tree) -> None
         ({"LLVM": "1"}, ("clang", "clang")),
         ({"LLVM": "-15"}, ("clang-15", "clang-15")),
         ({"LLVM": "/opt/llvm/"}, ("/opt/llvm/clang", "/opt/llvm/clang")),
-        ({"LLVM": "0"}, ("gcc", "gcc")),
+        ({"LLVM": "0"}, ("clang", "clang")),  # Documentation/kbuild/llvm.rst
+        ({"LLVM": "1", "CC": "clang-15"}, ("clang-15", "clang")),
         ({"CC": "gcc-12", "HOSTCC": "clang"}, ("gcc-12", "clang")),
     ],
 )

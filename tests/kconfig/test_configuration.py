@@ -3,18 +3,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from lkm import process
 from lkm.errors import BadInputError, UsageError
+from lkm.kconfig.conf import run_target
 from lkm.kconfig.configuration import Request, configure, merge_settings
 from lkm.kconfig.dotconfig import Setting, parse_settings, read_config
 from lkm.kconfig.hardware import format_lsmod
 from lkm.kconfig.index import Symbol
 from lkm.kconfig.refusal import Cause
-from lkm.kconfig.tree import Tree, check_clean, find_source, is_tree, read_config_arch, read_tree
+from lkm.kconfig.tree import (
+    Tree,
+    check_clean,
+    find_source,
+    is_tree,
+    read_config_arch,
+    read_config_words,
+    read_tree,
+)
 
 pytestmark = pytest.mark.fetch
 
@@ -133,6 +144,25 @@ def test_two_fragments_that_differ_are_told_and_the_later_holds() -> None:
     assert (conflict.first.where, conflict.then.where) == ("one.config:2", "two.config:1")
 
 
+@pytest.mark.parametrize(
+    ("said", "packages"),
+    [
+        ("compiler 'aarch64-linux-gnu-gcc' not found", "gcc-aarch64-linux-gnu"),
+        ("linker 'aarch64-linux-gnu-ld' not found", "binutils-aarch64-linux-gnu"),
+        ("linker 'ld.lld' not found", "lld"),
+        ("linker 'ld' not found", "binutils"),
+    ],
+)
+def test_what_kconfig_does_not_find_is_named_by_its_package(
+    tree: Tree, output: Path, monkeypatch: pytest.MonkeyPatch, said: str, packages: str
+) -> None:
+    ended = process.Result(("make",), 2, "", f"scripts/Kconfig.include:39: {said}\n", 0.1)
+    monkeypatch.setattr(process, "run", lambda *_, **__: ended)
+    with pytest.raises(BadInputError, match=said) as caught:
+        run_target(tree, output, "defconfig")
+    assert caught.value.hint == f"apt-get install {packages}"
+
+
 def test_a_tree_built_in_place_is_told_with_the_remedy(tmp_path: Path) -> None:
     for name in ("scripts/kconfig", "arch/x86"):
         (tmp_path / name).mkdir(parents=True)
@@ -160,3 +190,34 @@ def test_a_configuration_says_its_arch(built: Path, tmp_path: Path) -> None:
     (tmp_path / ".config").write_text("# Linux/arm64 6.12.1 Kernel Configuration\nCONFIG_64BIT=y\n")
     assert read_config_arch(tmp_path) == "arm64"
     assert read_config_arch(tmp_path / "gone") == ""
+
+
+@pytest.mark.parametrize(
+    ("arch", "compiler", "words"),
+    [
+        ("x86", "gcc (Test) 98.1.0", {}),
+        ("x86", "clang version 98.0.1, LLD", {"LLVM": "1"}),
+        ("x86", "clang version 97.0.1, LLD", {"LLVM": "-97"}),
+        ("x86", "clang version 97.0.1, BFD", {"CC": "clang-97"}),
+        ("x86", "clang version 96.0.1, LLD", {}),  # is not here
+        ("arm64", "x-gcc (Test) 98.1.0", {"ARCH": "arm64", "CROSS_COMPILE": "x-"}),
+        ("arm64", "x-gcc-9 (T) 9.1.0", {"ARCH": "arm64", "CROSS_COMPILE": "x-", "CC": "x-gcc-9"}),
+        ("arm64", "x-gcc-8 (T) 8.1.0", {"ARCH": "arm64"}),
+    ],
+)
+def test_a_configuration_says_its_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arch: str, compiler: str, words: dict[str, str]
+) -> None:
+    """So that it is changed with the compiler that it was made with, if that is here."""
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lkm.kconfig.tree.find_arch", lambda: "x86")
+    here = {"clang": "clang version 98.0.1", "clang-97": "clang version 97.0.1"}
+    here |= {"x-gcc": "x-gcc (Test) 98.1.0", "x-gcc-9": "x-gcc-9 (T) 9.1.0"}
+    for name, version in here.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{version}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    text, _, linker = compiler.partition(", ")
+    head = f'#\n# Linux/{arch} 6.12.1 Kernel Configuration\n#\nCONFIG_CC_VERSION_TEXT="{text}"\n'
+    (tmp_path / ".config").write_text(f"{head}CONFIG_LD_IS_{linker or 'BFD'}=y\n")
+    assert read_config_words(tmp_path) == words

@@ -11,7 +11,16 @@ import pytest
 from lkm.compile.record import BuildRecord
 from lkm.compile.value import Cached, Jobs, KernelBuilt, Part, Step
 from lkm.kbuild.value import Diagnostic, Severity
-from lkm.show.compile import format_built, format_left, format_line, format_seconds
+from lkm.kernel.arm64_header import Arm64Header
+from lkm.kernel.payload import Packing
+from lkm.show.compile import (
+    format_built,
+    format_header,
+    format_install,
+    format_left,
+    format_line,
+    format_seconds,
+)
 
 BUILD = Path("/b")
 BUILT = KernelBuilt(
@@ -62,6 +71,22 @@ def test_a_program_of_the_build_is_told_below_the_build_directory() -> None:
     slowest = (Step("HOSTCC", "/b/tools/objtool/check.o", 3.0),)
     text = "\n".join(format_built(replace(BUILT, slowest=slowest), "", ""))
     assert "    3.0 s  tools/objtool/check.o" in text
+
+
+def test_an_image_for_arm64() -> None:
+    header = Arm64Header(
+        packing=Packing.NONE, zboot=False, text_offset=0, image_size=4 << 20, big_endian=False,
+        page_size=4096, anywhere=True, efi_stub=False, file_size=3 << 20,
+    )  # fmt: skip
+    assert format_header(header) == "arm64, takes 4 MiB of memory, 4 KiB pages, no EFI stub"
+
+
+def test_the_kernels_own_packages_are_installed() -> None:
+    kinds = ("linux-image-6.12-x-dbg", "linux-image-6.12-x", "linux-libc-dev", "linux-headers-6.12-x")
+    packages = [Path(f"/p/{kind}_6.12-1_amd64.deb") for kind in kinds]
+    wanted = "/p/linux-image-6.12-x_6.12-1_amd64.deb /p/linux-headers-6.12-x_6.12-1_amd64.deb"
+    assert format_install(packages) == f"sudo dpkg -i {wanted}"
+    assert format_install([Path("/p/kernel.rpm")]) == ""
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lkm.cli import common
-from lkm.cli.kernel_built import BuildBar, tell
+from lkm.cli.kernel_built import BuildBar, interruptible, tell
 from lkm.cli.kernel_fetch import fetch_sources
-from lkm.errors import BadInputError, UsageError
+from lkm.cli.kernel_plan import tell_again, tell_steps
+from lkm.errors import UsageError
 
 if TYPE_CHECKING:
     from lkm.compile.place import Words
-    from lkm.compile.record import BuildRecord
     from lkm.compile.value import KernelBuilt, Request
     from lkm.kconfig.tree import Tree
 
@@ -98,32 +98,27 @@ def command(
         if request is None:
             return 0
         built = _run(request, asked, bar)
-        if built is None:
-            return 130
     return tell(built, request.name, as_json=as_json)
 
 
-def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt | None:
-    """The build; None where it was interrupted."""
+def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt:
+    """The build; ends with status 130 where it is interrupted."""
     from lkm.compile.build import build_kernel
     from lkm.kernel.own import register_own
 
     if request.name:
         register_own(request.name, request.build)
     request = replace(request, jobs=asked.jobs, ccache=not asked.no_ccache)
-    try:
+    line = ["lkm", "kernel", "build", "-O", str(request.build), *request.targets]
+    words = {**dict(request.tree.words), **request.words}
+    line += [f"{name}={value}" for name, value in words.items()]
+    with interruptible(bar, "what is finished is kept", line):
         return build_kernel(request, progress=bar, on_line=bar.line)
-    except KeyboardInterrupt:
-        bar.close()
-        common.note("interrupted; what is finished is kept")
-        line = ["lkm", "kernel", "build", "-O", str(request.build), *request.targets]
-        line += [f"{name}={value}" for name, value in request.words.items()]
-        common.hint(f"{shlex.join(line)} goes on")
-        return None
 
 
 def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None:
     """Sources and a configured build directory, made where they are not there; None for --dry-run."""
+    from lkm.compile.needs import check_needs
     from lkm.compile.place import choose_suffix, is_release_name
     from lkm.compile.value import Request
     from lkm.kconfig.tree import is_tree
@@ -145,9 +140,14 @@ def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None
     elif what is not None and is_release_name(what):
         _check_start(what, build, asked)
         if asked.dry_run:
-            _tell_steps(what, build, parsed, asked)
+            tell_steps(what, build, parsed, presets=asked.presets, jobs=asked.jobs)
             return None
-        source = fetch_sources(what, mirror=asked.mirror, presets=asked.presets, progress=bar)
+        check_needs({}, {**parsed.tree_words, **parsed.words}, parsed.targets)
+        kept = "nothing is configured yet"
+        if ":" not in what:  # a clone or a package begins anew
+            kept += f"; what was got of Linux {what} is kept"
+        with interruptible(bar, kept, _same_line(parsed, asked)):
+            source = fetch_sources(what, mirror=asked.mirror, presets=asked.presets, progress=bar)
     elif build is None and source is None:
         source, build = _here(parsed)
     elif source is None and build is not None and parsed.targets and not _knows_sources(build):
@@ -160,10 +160,26 @@ def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None
         tree, build, parsed.targets, parsed.words, name=name if _is_whole(parsed.targets) else ""
     )
     if asked.dry_run:
-        _tell_steps("", build, parsed, asked, request=request)
+        tell_steps("", build, parsed, presets=asked.presets, jobs=asked.jobs, request=request)
         return None
     _configure(tree, build, parsed, asked, bar)
     return request
+
+
+def _same_line(parsed: Words, asked: _Asked) -> list[str]:
+    """The line that was typed, without what does not matter for going on."""
+    line = ["lkm", "kernel", "build", *filter(None, [parsed.what]), *parsed.targets]
+    options = (
+        ("-O", asked.output or parsed.output),
+        ("-C", asked.directory),
+        ("--name", asked.name),
+        ("--mirror", asked.mirror),
+        ("-j", asked.jobs),
+    )
+    line += [word for name, value in options if value is not None for word in (name, str(value))]
+    line += [word for name in asked.presets for word in ("--preset", name)]
+    line += [f"{name}={value}" for name, value in {**parsed.tree_words, **parsed.words}.items()]
+    return [*line, *(f"CONFIG_{one}" for one in parsed.settings)]
 
 
 def _choose_name(build: Path, version: str, suffix: str) -> str:
@@ -242,11 +258,13 @@ def _read_tree(source: Path | None, build: Path | None, parsed: Words) -> Tree:
         raise UsageError(f"{build}: its sources are not known", hint=f"lkm kernel build -O {build} -C DIR")
     words = dict(parsed.tree_words)
     record = read_build_record(build) if build is not None else None
-    if record is not None and not words:
+    if record is not None:
         # What it was built with: another compiler would make all of it again.
         from lkm.kconfig.tree import MAKE_WORDS
 
-        words = {name: value for name, value in record.variables.items() if name in MAKE_WORDS}
+        known = {name: value for name, value in record.variables.items() if name in MAKE_WORDS}
+        if words.items() <= known.items():
+            words = known
     return find_tree(str(source) if source is not None else None, build or Path.cwd(), words)
 
 
@@ -274,6 +292,7 @@ def _configure(tree: Tree, build: Path, parsed: Words, asked: _Asked, bar: Build
     """Makes the configuration where there is none; one that is there must be what was asked for."""
     preset = "".join(f" --preset {name}" for name in asked.presets)
     on_top = "".join(f" {shlex.quote(str(one))}" for one in parsed.settings)
+    from lkm.compile.needs import check_needs
     from lkm.compile.place import find_unmet
     from lkm.kconfig.configuration import Request, configure
     from lkm.kconfig.presets import read_preset
@@ -294,11 +313,16 @@ def _configure(tree: Tree, build: Path, parsed: Words, asked: _Asked, bar: Build
             f"{build}: no .config there, and no --preset to make one",
             hint=f"--preset guest; or lkm kernel configure -O {build} --tree {tree.path} defconfig",
         )
+    # Now, not after configuring: what a configuration needs more is looked for when there is one.
+    check_needs({}, {**dict(tree.words), **parsed.words}, parsed.targets, sources=tree.path)
     bar.update("configuring")
     fresh = not build.exists()
     settings = [setting for name in asked.presets for setting in read_preset(name).settings]
     settings += parsed.settings
-    made = configure(tree, build, Request(target=read_preset(asked.presets[0]).base, settings=settings))
+    request = Request(target=read_preset(asked.presets[0]).base, settings=settings)
+    kept = f"the sources are in {tree.path}, {build} is not configured yet"
+    with interruptible(bar, kept, _same_line(parsed, asked)):
+        made = configure(tree, build, request)
     for refusal in made.refusals:
         if refusal.setting in parsed.settings:
             # As before: so that the line is right as soon as the option is, and nothing is listed.
@@ -314,45 +338,6 @@ def _configure(tree: Tree, build: Path, parsed: Words, asked: _Asked, bar: Build
     common.note(f"configured: {made.path}, {made.options} options on", dim=True)
 
 
-def _tell_steps(
-    what: str, build: Path | None, parsed: Words, asked: _Asked, *, request: Request | None = None
-) -> None:
-    """The commands, where only they are asked for."""
-    from lkm.compile.build import plan_command
-
-    place = str(build) if build is not None else "BUILD"
-    tree = what or str(request.tree.path if request is not None else "TREE")
-    if what:
-        click.echo(f"lkm kernel get {what}")
-    if asked.presets and (build is None or not (build / ".config").is_file()):
-        more = [f"--preset {name}" for name in asked.presets] + [
-            shlex.quote(str(one)) for one in parsed.settings
-        ]
-        click.echo(f"lkm kernel configure -O {place} --tree {tree} {' '.join(more)}")
-    if request is not None:
-        click.echo(plan_command(replace(request, jobs=asked.jobs)))
-    else:
-        words = " ".join([*(f"{name}={value}" for name, value in parsed.words.items()), *parsed.targets])
-        click.echo(f"lkm kernel build -O {place} {words}".rstrip())
-
-
-def _tell_again(path: Path, record: BuildRecord, build: Path) -> None:
-    """The commands that do a recorded build again by hand."""
-    from lkm.compile.again import find_recorded_tree
-    from lkm.compile.record import record_path
-
-    try:
-        tree = str(find_recorded_tree(record).path)
-    except BadInputError:  # not here
-        click.echo(f"lkm kernel get {record.version}")
-        tree = record.tree
-    words = [f"{name}={value}" for name, value in record.variables.items()]
-    file = record_path(path) if path.is_dir() else path
-    click.echo(f"mkdir -p {build} && jq -r .config {file} > {build}/.config")
-    click.echo(shlex.join(["make", "-C", tree, f"O={build}", *words, "olddefconfig"]))
-    click.echo(shlex.join(["make", "-C", tree, f"O={build}", *words, f"-j{record.jobs}", *record.targets]))
-
-
 def _build_again(path: Path, parsed: Words, asked: _Asked, bar: BuildBar, *, as_json: bool) -> int:
     """A recorded build, done again elsewhere, and whether the same came of it."""
     from lkm.compile.again import find_differences, prepare_again, read_recipe
@@ -366,15 +351,15 @@ def _build_again(path: Path, parsed: Words, asked: _Asked, bar: BuildBar, *, as_
     if (build / ".config").is_file() and build.resolve() == Path(record.build).resolve():
         raise UsageError(f"{build} is where it was built; -O another directory", hint="-O /tmp/again")
     if asked.dry_run:
-        _tell_again(path, record, build)
+        tell_again(path, record, build)
         return 0
     bar.update("configuring")
-    request = prepare_again(record, build)
+    line = ["lkm", "kernel", "build", "--from-record", str(path), "-O", str(build)]
+    with interruptible(bar, f"{build} is not configured yet", line):
+        request = prepare_again(record, build)
     request = replace(request, name=asked.name or _choose_name(build, record.version, ""))
     built = _run(request, asked, bar)
     bar.close()
-    if built is None:
-        return 130
     status = tell(built, request.name, as_json=as_json)
     differences = find_differences(record, built) if built.ok else []
     for difference in differences:

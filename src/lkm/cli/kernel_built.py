@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,10 +62,22 @@ class BuildBar(common.Bar):
             self._said, self._last, self._text = what, now, text
 
 
+@contextlib.contextmanager
+def interruptible(bar: BuildBar, kept: str, line: Sequence[str]) -> Iterator[None]:
+    """What is there where the block is interrupted, and the `line` that goes on; then status 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        bar.close()
+        common.note(f"interrupted; {kept}")
+        common.hint(f"{shlex.join(line)} goes on")
+        raise click.exceptions.Exit(130) from None
+
+
 def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
     """What came of it: diagnostics on standard error, the result on standard output."""
-    from lkm.compile.result import find_near_target
-    from lkm.show.compile import format_built
+    from lkm.compile.result import find_image, find_near_target
+    from lkm.show.compile import format_built, format_install
     from lkm.show.diagnostics import count_line, format_diagnostics
 
     header, header_words = _read_header(built)
@@ -79,21 +96,34 @@ def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
         common.hint(f"its target: {near}" if near else f"the same by hand: {built.command}")
         return 1
     common.echo_lines(format_built(built, f"own:{name}" if name else "", header_words))
-    if name and any(part.what == "image" for part in built.parts):
-        common.hint(f"lkm run --kernel own:{name}; lkm kernel boot own:{name}")
+    if line := format_install(built.packages):
+        common.hint(f"{line} installs the kernel")
+    image = find_image(built.parts)
+    if name and image is not None:
+        common.hint(_next_steps(f"own:{name}", image))
     return 0
 
 
+def _next_steps(name: str, image: Path) -> str:
+    """What can be done with a kernel: guests are of this machine's kind."""
+    from lkm.kernel.image import read_arch
+
+    arch = read_arch(image)
+    if arch == os.uname().machine:
+        return f"lkm run --kernel {name}; lkm kernel boot {name}"
+    return f"lkm kernel show {name}; lkm kernel install {name} --root DIR; it is for {arch}: no guest runs it"
+
+
 def _read_header(built: KernelBuilt) -> tuple[Any, str]:
-    """What the image's boot header says, in values and in a few words; (None, "") where it has none."""
+    """What the image's header says, in values and in a few words; (None, "") where it has none."""
     from lkm.compile.result import find_image
-    from lkm.kernel.setup_header import read_setup_header
+    from lkm.kernel.image import read_header
     from lkm.show.compile import format_header
     from lkm.show.image import image_json
 
     image = find_image(built.parts)
     try:
-        header = read_setup_header(image) if image is not None else None
+        header = read_header(image) if image is not None else None
     except LkmError:
         header = None
     return (image_json(header), format_header(header)) if header is not None else (None, "")

@@ -11,7 +11,7 @@ import click
 
 from lkm.cli import common
 from lkm.errors import UsageError
-from lkm.kconfig.tree import Tree, find_arch, find_source, is_tree, read_config_arch, read_tree
+from lkm.kconfig.tree import Tree, find_source, is_tree, read_config_words, read_tree
 
 if TYPE_CHECKING:
     from lkm.kconfig.index import Index
@@ -38,12 +38,14 @@ def output_option(function: common.F) -> common.F:
 def find_tree(tree_name: str | None, output: Path, words: Mapping[str, str] | None = None) -> Tree:
     """The sources that are named, else those of the build directory, else those here.
 
-    ARCH is the one the build directory is configured for, where `words` has none.
+    ARCH and the compiler are those the build directory is configured for, where `words` has none.
     """
     words = dict(words or {})
-    arch = read_config_arch(output)
-    if arch and arch != find_arch():
-        words.setdefault("ARCH", arch)
+    known = read_config_words(output)
+    other = "ARCH" in words and words["ARCH"] != known.get("ARCH", words["ARCH"])
+    if other or words.keys() & {"CC", "CROSS_COMPILE", "LLVM"}:
+        known = {name: value for name, value in known.items() if name == "ARCH"}
+    words = {**known, **words}
     if tree_name is not None:
         return read_tree(find_named(tree_name), words)
     source = find_source(output)

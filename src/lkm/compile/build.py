@@ -25,7 +25,7 @@ from lkm.compile.record import (
     read_config_lines,
     write_build_record,
 )
-from lkm.compile.result import count_modules, find_packages, find_parts, read_diagnostics
+from lkm.compile.result import count_modules, find_packages, find_parts, gather_packages, read_diagnostics
 from lkm.compile.run import Follower, make_argv, run_make
 from lkm.compile.value import Cached, Jobs, KernelBuilt, Request
 from lkm.compile.words import (
@@ -34,6 +34,7 @@ from lkm.compile.words import (
     find_ccache,
     find_compilers,
     merge_words,
+    packaging_words,
     reproducible_words,
 )
 from lkm.errors import UsageError
@@ -43,13 +44,14 @@ from lkm.kconfig.dotconfig import read_config
 from lkm.kconfig.tree import check_clean
 from lkm.kernel.compiler import read_compiler_version
 from lkm.kernel.layout import read_build_release
-from lkm.kernel.own import LOCK_NAME
+from lkm.kernel.own import LOCK_NAME, own_dir
 from lkm.kernel.store import read_size
 from lkm.progress import Progress, Silent
 from lkm.release.record import read_record
 from lkm.release.space import check_space
 
 DAY = 86400.0
+PACKAGES = "packages"  # of a build in the cache: where they are put
 _SLOWEST = 10
 
 
@@ -77,13 +79,14 @@ def build_kernel(
     check_output(build)
     config = read_config(build / ".config")
     given = {**dict(tree.words), **request.words}
-    check_needs(config, given, request.targets, made=(build / "scripts/kconfig/conf").exists())
+    made = (build / "scripts/kconfig/conf").exists()
+    check_needs(config, given, request.targets, sources=tree.path, made=made)
     check_keys(tree, build, config)
     with _alone(build):
         before = read_build_record(build)
         known_size = before.on_disk if before is not None and before.ok else read_size(build)
         check_space(build, estimate_room(config, there=known_size))
-        words = merge_words(reproducible_words(tree, build, config), request.words)
+        words = _find_words(request, config)
         jobs = choose_jobs(config, asked=request.jobs)
         kind = "-".join([tree.arch, "debug" if config.get("DEBUG_INFO") == "y" else "plain"])
         record = _begin(request, words, jobs)
@@ -113,9 +116,15 @@ def plan_command(request: Request) -> str:
     """The command line of make that `build_kernel` would run, as a person would type it."""
     config = request.build / ".config"
     values = read_config(config) if config.is_file() else {}
-    words = merge_words(reproducible_words(request.tree, request.build, values), request.words)
+    words = _find_words(request, values)
     jobs = choose_jobs(values, asked=request.jobs)
     return shlex.join(make_argv(request.tree, request.build, words, f"-j{jobs.count}", *request.targets))
+
+
+def _find_words(request: Request, config: Mapping[str, str]) -> dict[str, str]:
+    """What make is told besides the sources' own words."""
+    fixed = reproducible_words(request.tree, request.build, config)
+    return merge_words(fixed, packaging_words(request.tree, request.targets), request.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,9 @@ def _describe(run: _Run, result: process.Result, follower: Follower, cached: Cac
     build, ok = run.request.build, result.status == 0
     lines = result.stdout.splitlines()
     diagnostics = read_diagnostics(lines, build, failed=not ok)
+    # Those of a build in the cache stay with it: beside it they would be nobody's.
+    inside = build.resolve().parent == own_dir().resolve()
+    packages = gather_packages(lines, build, build / PACKAGES) if inside else find_packages(lines, build)
     parts = find_parts(build) if ok else ()
     modules = count_modules(build) if ok else (0, 0)
     slowest = tuple(follower.measured()[:_SLOWEST])
@@ -232,7 +244,7 @@ def _describe(run: _Run, result: process.Result, follower: Follower, cached: Cac
         cached=cached,
         log=log_path(build),
         command=shlex.join(words),
-        packages=find_packages(lines, build),
+        packages=packages,
     )
 
 

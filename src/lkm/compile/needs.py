@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from lkm import process
 from lkm.compile.words import find_compilers
 from lkm.errors import BadInputError, MissingError
-from lkm.kconfig.tree import Tree, make_environment
+from lkm.kconfig.tree import Tree, find_llvm, find_tools, make_environment
 
 # Programs: which option asks for it ("" is always), its name, what for, Debian's package of it.
 _PROGRAMS = (
@@ -42,17 +43,22 @@ _HEADERS = (
     ("SYSTEM_TRUSTED_KEYRING", "openssl/opensslv.h", "certs/extract-cert", "libssl-dev"),
     ("", "stdio.h", "the kernel's own conf", "libc6-dev"),
 )
-# Of make's packaging targets (scripts/Makefile.package).
-_PACKAGING = {
-    "deb-pkg": {"dpkg-buildpackage": "dpkg-dev", "fakeroot": "fakeroot", "rsync": "rsync", "cpio": "cpio",
-                "dh_testroot": "debhelper", "depmod": "kmod"},
-    "rpm-pkg": {"rpmbuild": "rpm", "rsync": "rsync"},
-    "tar": {"tar": "tar", "depmod": "kmod"},
-}  # fmt: skip
+# Of make's packaging targets (scripts/Makefile.package): a part of the target's name, program, package.
+_PACKAGING = (
+    ("deb-pkg", "dpkg-buildpackage", "dpkg-dev"),
+    ("deb-pkg", "rsync", "rsync"),
+    ("deb-pkg", "depmod", "kmod"),
+    ("rpm-pkg", "rpmbuild", "rpm"),
+    ("rpm-pkg", "rsync", "rsync"),
+    ("tar", "tar", "tar"),
+    ("tar", "depmod", "kmod"),
+)
 # Options with the name of a file that must be there; the value that does without.
 _KEYS = ("SYSTEM_TRUSTED_KEYS", "SYSTEM_REVOCATION_KEYS", "MODULE_SIG_KEY")
 _MADE = "certs/signing_key.pem"  # made by the build where it is not there (certs/Makefile)
 _GCC = re.compile(r"(?P<cross>.*-)?gcc(?P<version>-\d+)?")
+# LLVM's other programs that each build calls.
+_LLVM_TOOLS = ("AR", "NM", "OBJCOPY", "STRIP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +78,74 @@ class Need:
 
 
 def check_needs(
-    config: Mapping[str, str], words: Mapping[str, str], targets: Sequence[str], *, made: bool = False
+    config: Mapping[str, str],
+    words: Mapping[str, str],
+    targets: Sequence[str],
+    *,
+    sources: Path | None = None,
+    made: bool = False,
 ) -> None:
-    """Raises `MissingError` where the machine lacks something; `made`: the kernel's conf is there already."""
-    missing = list(find_missing(config, words, targets, made=made))
+    """Raises `MissingError` where the machine lacks something.
+
+    `sources`: where they are, None where they are not here yet.  `made`: the kernel's conf is there already.
+    """
+    missing = list(find_missing(config, words, targets, sources=sources, made=made))
     if missing:
         packages = " ".join(dict.fromkeys(need.package for need in missing))
         said = "\n  ".join(need.text for need in missing)
+        compiler, llvm = find_tools(words)["CC"], find_llvm(words)
+        version = _find_version(compiler) if compiler in (need.name for need in missing) else ""
+        other = f"LLVM=-{version}" if llvm is not None else f"CC={compiler}-{version}"
         raise MissingError(
             f"this machine lacks what this kernel is built with:\n  {said}",
-            hint=f"apt-get install {packages} (Debian's names)",
+            hint=f"apt-get install {packages} (Debian's names)"
+            + (f"; or {other}, which is here" if version else ""),
         )
 
 
+def _find_version(program: str) -> str:
+    """The highest N for which there is a `program-N` on PATH; "" where there is none."""
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = (path.name.rpartition("-")[2] for place in places for path in Path(place).glob(f"{program}-*"))
+    return max((number for number in found if number.isdecimal()), key=int, default="")
+
+
 def find_missing(
-    config: Mapping[str, str], words: Mapping[str, str], targets: Sequence[str], *, made: bool = False
+    config: Mapping[str, str],
+    words: Mapping[str, str],
+    targets: Sequence[str],
+    *,
+    sources: Path | None = None,
+    made: bool = False,
 ) -> Iterator[Need]:
     """What is not there, each once."""
     seen = set()
-    for need in (*_missing_tools(words), *_missing_programs(config, targets, made=made)):
+    tools = list(_missing_tools(words))
+    programs = _missing_programs(config, made=made)
+    for need in (*tools, *programs, *_missing_packagers(targets, words, sources)):
         if need.name not in seen:
             seen.add(need.name)
             yield need
-    if not any(need.purpose == "compiling" for need in _missing_tools(words)):
+    if not any(need.purpose == "compiling" for need in tools):
         yield from _missing_headers(config, find_compilers(words)[1])
 
 
 def _missing_tools(words: Mapping[str, str]) -> Iterator[Need]:
-    """Compilers and linker."""
+    """Compilers, linker and what comes with it."""
     for name in dict.fromkeys(find_compilers(words)):
         program = name.split()[-1] if name else "gcc"
         if process.find_program(program) is None:
             yield Need(program, "compiling", _compiler_package(program))
-    linker = words.get("LD") or ("ld.lld" if words.get("LLVM") else f"{words.get('CROSS_COMPILE', '')}ld")
-    if not words.get("LLVM", "").startswith(("-", "/")) and process.find_program(linker) is None:
+    tools, llvm = find_tools(words), find_llvm(words)
+    suffix = llvm[1] if llvm is not None else ""
+    linker = tools["LD"]
+    if process.find_program(linker) is None:
         cross = linker.removesuffix("-ld") if linker.endswith("-ld") else ""
-        package = "lld llvm" if "lld" in linker else f"binutils-{cross}" if cross else "binutils"
+        package = f"lld{suffix}" if "lld" in linker else f"binutils-{cross}" if cross else "binutils"
         yield Need(linker, "linking", package)
+    for name in _LLVM_TOOLS if llvm is not None else ():
+        if process.find_program(tools[name]) is None:
+            yield Need(tools[name], "linking", f"llvm{suffix}")
 
 
 def _compiler_package(program: str) -> str:
@@ -116,10 +153,10 @@ def _compiler_package(program: str) -> str:
     if match and match["cross"]:
         # Debian: aarch64-linux-gnu-gcc is in gcc-aarch64-linux-gnu, x86_64's in gcc-x86-64-linux-gnu.
         return f"gcc{match['version'] or ''}-{match['cross'].rstrip('-').replace('_', '-')}"
-    return program
+    return Path(program).name
 
 
-def _missing_programs(config: Mapping[str, str], targets: Sequence[str], *, made: bool) -> Iterator[Need]:
+def _missing_programs(config: Mapping[str, str], *, made: bool) -> Iterator[Need]:
     for option, name, purpose, package in _PROGRAMS:
         if option and config.get(option, "n") == "n":
             continue
@@ -129,12 +166,34 @@ def _missing_programs(config: Mapping[str, str], targets: Sequence[str], *, made
             continue
         if process.find_program(name) is None:
             yield Need(name, purpose, package, option)
+
+
+def _missing_packagers(
+    targets: Sequence[str], words: Mapping[str, str], sources: Path | None
+) -> Iterator[Need]:
+    """What the packaging targets call; which of debhelper and fakeroot it is, the sources' scripts say."""
     for target in targets:
-        for kind, programs in _PACKAGING.items():
-            if kind in target:
-                for name, package in programs.items():
-                    if process.find_program(name) is None:
-                        yield Need(name, f"make {target}", package)
+        programs = [(name, package) for kind, name, package in _PACKAGING if kind in target]
+        if "deb-pkg" in target and sources is not None:
+            scripts = sources / "scripts/package"
+            if "dh_" in _read(scripts / "debian/rules"):  # since 6.12
+                programs.append(("dh_listpackages", "debhelper"))
+            if "Rules-Requires-Root: no" not in _read(scripts / "mkdebian"):  # before 5.5
+                programs.append(("fakeroot", "fakeroot"))
+        if "deb-pkg" in target and words.get("CROSS_COMPILE"):
+            # builddeb makes the headers' own programs anew with it, whatever CC says.
+            compiler = f"{words['CROSS_COMPILE']}gcc"
+            programs.append((compiler, _compiler_package(compiler)))
+        for name, package in programs:
+            if process.find_program(name) is None:
+                yield Need(name, f"make {target}", package)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _missing_headers(config: Mapping[str, str], compiler: str) -> Iterator[Need]:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.compile.value import Part
 from lkm.kbuild.diagnostics import is_consequence, parse_log
 from lkm.kbuild.value import Diagnostic, Severity
+from lkm.paths import make_dir
 
 if TYPE_CHECKING:
     from lkm.compile.value import KernelBuilt
@@ -27,7 +28,13 @@ TARGETS = (
     "tar-pkg", "targz-pkg", "tarxz-pkg", "isoimage", "compile_commands.json", "scripts_gdb", "kernelrelease",
     "image_name", "clean", "mrproper", "distclean", "coccicheck", "cscope", "tags", "nsdeps", "savedefconfig",
 )  # fmt: skip
-_DEB = re.compile(r"dpkg-deb: building package '[^']+' in '(?P<path>[^']+\.deb)'")
+# As dpkg-deb, rpmbuild and Kbuild (scripts/Makefile.package, scripts/package/buildtar) tell what they made.
+_PACKAGE = re.compile(
+    r"dpkg-deb: building package '[^']+' in '(?P<deb>[^']+\.deb)'|^Wrote: (?P<rpm>\S+\.rpm)$"
+    r"|^  TAR     (?P<tar>\S+)$|^Tarball successfully created in (?P<old>\S+)$"
+)
+# What dpkg-buildpackage leaves beside the packages.
+_BESIDE = re.compile(r"^ ?dpkg-gen(?:buildinfo|changes) .*(?:-O|>)(?P<path>\S+\.(?:buildinfo|changes))$")
 
 
 def find_parts(build: Path) -> tuple[Part, ...]:
@@ -56,10 +63,20 @@ def count_modules(build: Path) -> tuple[int, int]:
 
 
 def find_packages(lines: Iterable[str], build: Path) -> tuple[Path, ...]:
-    """The .deb files that dpkg-deb said it makes; they are beside the build directory."""
-    found = (match["path"] for line in lines if (match := _DEB.search(line)))
-    paths = ((build / path).resolve() for path in found)
+    """The packages that were made, by what the packagers said; .deb files are beside the build directory."""
+    found = (next(filter(None, match.groups())) for line in lines if (match := _PACKAGE.search(line)))
+    paths = dict.fromkeys((build / path).resolve() for path in found)
     return tuple(path for path in paths if path.is_file())
+
+
+def gather_packages(lines: Sequence[str], build: Path, place: Path) -> tuple[Path, ...]:
+    """`find_packages`, after those beside the build directory were moved to `place`, with dpkg's lists."""
+    packages = find_packages(lines, build)
+    beside = [(build / match["path"]).resolve() for line in lines if (match := _BESIDE.match(line))]
+    for path in (*packages, *beside):
+        if path.parent == build.parent.resolve() and path.is_file():
+            path.rename(make_dir(place) / path.name)
+    return tuple(path if path.is_file() else place / path.name for path in packages)
 
 
 def find_near_target(built: KernelBuilt) -> str:

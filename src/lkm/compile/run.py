@@ -14,7 +14,7 @@ from typing import TextIO
 from lkm import process
 from lkm.compile.estimate import Estimate
 from lkm.compile.record import log_path
-from lkm.compile.steps import COMPILING, is_link, measure_step, parse_line, parse_plan
+from lkm.compile.steps import COMPILING, is_link, is_packing, measure_step, parse_line, parse_plan
 from lkm.compile.value import Step
 from lkm.errors import LkmError
 from lkm.kconfig.tree import Tree
@@ -50,6 +50,7 @@ class Follower:
         self._on_line = on_line
         self._on_prepared: Callable[[], None] | None = on_prepared
         self._linking = False
+        self._packing = False
         self._shown = 0.0
         self._file: TextIO | None = None
 
@@ -78,6 +79,7 @@ class Follower:
         if not self._linking and is_link(line):
             self._linking = True
             self._estimate.link(now)
+        self._packing = self._packing or is_packing(line)
         self.show(now)
 
     def show(self, now: float) -> None:
@@ -86,7 +88,9 @@ class Follower:
             return
         self._shown = now
         done, total = self._estimate.counts
-        if self._on_prepared is not None:
+        if self._packing:
+            self._progress.update("packing")
+        elif self._on_prepared is not None:
             self._progress.update("preparing")
         else:
             what = "linking" if self._linking else "compiling"
@@ -146,7 +150,7 @@ def run_make(
     """
 
     def count() -> None:
-        modules = not targets or bool({"all", "modules"} & set(targets))
+        modules = not targets or any(name in ("all", "modules") or name.endswith("-pkg") for name in targets)
         estimate.plan(count_steps(tree, build, words, environment=environment, modules=modules))
 
     counting = threading.Thread(target=count, name="count", daemon=True)

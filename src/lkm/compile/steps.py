@@ -19,6 +19,9 @@ COMPILING = frozenset({"CC", "AS", "HOSTCC", "HOSTCXX", "RUSTC", "CXX"})
 # The first step of the link: from here on there is nothing more to count by.
 _LAST = re.compile(r"^  (?:LD      vmlinux\.o|MODPOST |LTO     vmlinux\.o|GEN     \.vmlinux\.objs)")
 
+# What is built is put into packages from here on (scripts/package/builddeb, buildtar, rpmbuild).
+_PACKING = re.compile(r"^(?:  INSTALL (?:debian|tar-install)/|dpkg-deb: |dh_|Processing files: |  TAR )")
+
 
 def parse_line(line: str) -> Step | None:
     """The step that a line of make's output names, or None."""
@@ -29,6 +32,11 @@ def parse_line(line: str) -> Step | None:
 def is_link(line: str) -> bool:
     """Whether the kernel is being put together from here on."""
     return _LAST.match(line) is not None
+
+
+def is_packing(line: str) -> bool:
+    """Whether packages are made from here on."""
+    return _PACKING.match(line) is not None
 
 
 def parse_plan(lines: Iterable[str]) -> Iterator[Step]:

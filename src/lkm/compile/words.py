@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 from lkm import process
-from lkm.kconfig.tree import Tree, make_environment
+from lkm.kconfig.tree import Tree, find_llvm, make_environment
 from lkm.paths import cache_dir, make_dir
 from lkm.release.record import Record, read_record
 
-_LLVM_TOOLS = {"CC": "clang", "HOSTCC": "clang"}
+# mkdebian writes the time of day into the changelog; dpkg-buildpackage has read it then, its hooks may
+# write.  Kbuild squeezes runs of spaces here ($(strip)), so that the line is told by its day's first letter.
+_FIX_DATE = "sed -i 's/\\(> *\\)[A-Z].*/\\1{date}/' debian/changelog"
 
 
 def find_date(tree: Tree) -> datetime:
@@ -47,6 +50,24 @@ def reproducible_words(tree: Tree, build: Path, config: Mapping[str, str]) -> di
     return words
 
 
+def packaging_words(tree: Tree, targets: Sequence[str]) -> dict[str, str]:
+    """What would differ from one build of Debian packages to the next: version, dates, the distribution.
+
+    Without KDEB_PKGVERSION each has a higher number (scripts/build-version), the kernel's too, which is then
+    linked again.  `-d`: what is needed was looked for; older Kbuild would want it as packages.
+    """
+    if not any("deb-pkg" in target for target in targets):
+        return {}
+    date = find_date(tree)
+    fix = _FIX_DATE.format(date=format_datetime(date))
+    return {
+        "KDEB_PKGVERSION": f"{tree.version}-1",
+        "KDEB_CHANGELOG_DIST": "unstable",
+        "SOURCE_DATE_EPOCH": str(int(date.timestamp())),
+        "DPKG_FLAGS": f'-d --hook-init="{fix}"',
+    }
+
+
 def merge_words(*sets: Mapping[str, str]) -> dict[str, str]:
     """All of them, later ones win; compiler flags are put together."""
     merged: dict[str, str] = {}
@@ -59,12 +80,9 @@ def merge_words(*sets: Mapping[str, str]) -> dict[str, str]:
 
 def find_compilers(words: Mapping[str, str]) -> tuple[str, str]:
     """The programs that compile the kernel and its tools for this machine, by make's words."""
-    llvm = words.get("LLVM", "")
-    if llvm and llvm != "0":
-        # LLVM=/path/ and LLVM=-15 are a prefix and a suffix (the top Makefile).
-        prefix = llvm if llvm.endswith("/") else ""
-        suffix = llvm if llvm.startswith("-") else ""
-        clang = f"{prefix}clang{suffix}"
+    llvm = find_llvm(words)
+    if llvm is not None:
+        clang = f"{llvm[0]}clang{llvm[1]}"
         return words.get("CC", clang), words.get("HOSTCC", clang)
     return words.get("CC", f"{words.get('CROSS_COMPILE', '')}gcc"), words.get("HOSTCC", "gcc")
 

@@ -43,6 +43,10 @@ _LINKER_AT = re.compile(
 _LINKER = re.compile(r"^(?:[\w./-]*\bld(?:\.\w+)?): (?P<text>.*)$")
 _SHELL = re.compile(r"^(?:/bin/)?\w*sh: (?:line )?\d+: (?P<text>.*)$")
 _TOOL = re.compile(r"^(?P<severity>[Ww]arning|[Ee]rror|WARNING|ERROR|FATAL): (?P<text>.*)$")
+# Those that make packages: dpkg-buildpackage and what it calls.
+_PACKAGER = re.compile(
+    r"^(?P<text>(?:dpkg-[\w-]+|dh(?:_\w+)?|rpmbuild): )(?P<severity>error|warning): (?P<more>.*)$"
+)
 _COMPILER_DIFFERS = re.compile(r"^  (?:The kernel was built by|You are using): ")
 _IN_MACRO = re.compile(r"in (?:expansion|definition) of macro ")
 _MADE = re.compile(r"(?P<path>[\w./+-]+)\.k?o\b")
@@ -199,6 +203,8 @@ class _Parser:
             return self._add(self._item(severity, match["text"]))
         if match := _SHELL.match(line):
             return self._add(self._item("error", match["text"]))
+        if match := _PACKAGER.match(line):
+            return self._add(self._item(match["severity"], match["text"] + match["more"]), "")
         if match := _TOOL.match(line):
             return self._add(self._item(match["severity"], match["text"]))
         return self._more(line)

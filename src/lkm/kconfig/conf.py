@@ -58,6 +58,10 @@ def _remedy(result: process.Result) -> str:
     if match := re.search(r"compiler '(?:\S*/)?([\w.-]+)' not found", said):
         prefix, gcc, version = match[1].partition("-gcc")
         return f"apt-get install gcc{version}-{prefix}" if gcc else f"apt-get install {match[1]}"
+    if match := re.search(r"linker '(?:\S*/)?([\w.-]+)' not found", said):
+        cross = match[1].removesuffix("-ld") if match[1].endswith("-ld") else ""
+        package = f"binutils-{cross}" if cross else "binutils"
+        return f"apt-get install {'lld' if 'lld' in match[1] else package}"
     for tool in ("flex", "bison", "perl", "gcc", "clang"):
         if re.search(rf"\b{tool}\b.*not found|not found.*\b{tool}\b", said):
             return f"apt-get install {tool}"

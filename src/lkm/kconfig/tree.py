@@ -17,6 +17,7 @@ _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*
 _INCLUDE = re.compile(r"^(?:export KBUILD_OUTPUT.*\n)?include[ \t]+(\S+)/Makefile$", re.MULTILINE)
 # conf_write (scripts/kconfig/confdata.c) puts the main menu's text there.
 _HEADER = re.compile(r"^# Linux/(\w+) \S+ Kernel Configuration$", re.MULTILINE)
+_COMPILER = re.compile(r'^CONFIG_CC_VERSION_TEXT="([^"\n]*)"', re.MULTILINE)  # its first option
 # uname -m to ARCH (scripts/subarch.include), and ARCH to the directory below arch/ (the top Makefile).
 _SUBARCH = (
     (r"i.86|x86_64", "x86"), (r"sun4u", "sparc64"), (r"aarch64.*", "arm64"), (r"arm.*|sa110", "arm"),
@@ -29,7 +30,10 @@ MAKE_WORDS = (
     "ARCH", "CROSS_COMPILE", "LLVM", "LLVM_IAS", "CC", "LD", "AR", "NM", "OBJCOPY", "HOSTCC", "PAHOLE", "O",
 )  # fmt: skip
 _TOOLS = {"CC": "gcc", "LD": "ld", "AR": "ar", "NM": "nm", "OBJCOPY": "objcopy", "STRIP": "strip"}
-_LLVM = {"CC": "clang", "LD": "ld.lld", "AR": "llvm-ar", "NM": "llvm-nm", "OBJCOPY": "llvm-objcopy"}
+_LLVM = {
+    "CC": "clang", "LD": "ld.lld", "AR": "llvm-ar", "NM": "llvm-nm", "OBJCOPY": "llvm-objcopy",
+    "STRIP": "llvm-strip",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,32 @@ def read_config_arch(output: Path) -> str:
     except OSError:
         return ""
     return match[1] if match else ""
+
+
+def read_config_words(output: Path) -> dict[str, str]:
+    """make's words that the .config of a build directory tells: ARCH, and LLVM, CC or CROSS_COMPILE.
+
+    Where it is for this machine and of gcc, there are none; so, too, where its compiler is not here.
+    """
+    arch = read_config_arch(output)
+    words = {"ARCH": arch} if arch and arch != find_arch() else {}
+    try:
+        with (output / ".config").open(encoding="utf-8", errors="replace") as file:
+            head = file.read(4096)
+    except OSError:
+        return words
+    match = _COMPILER.search(head)
+    if match is None:
+        return words
+    text, name = match[1], match[1].split(" ", 1)[0]
+    if (clang := re.search(r"clang version (\d+)", text)) is not None:
+        suffix = next((one for one in ("", f"-{clang[1]}") if _version_of(f"clang{one}") == text), None)
+        if suffix is not None:
+            lld = "CONFIG_LD_IS_LLD=y" in head
+            words |= {"LLVM": suffix or "1"} if lld else {"CC": f"clang{suffix}"}
+    elif words and (cross := re.fullmatch(r"(\S+-)gcc(-\d+)?", name)) and _version_of(name) == text:
+        words |= {"CROSS_COMPILE": cross[1], **({"CC": name} if cross[2] else {})}
+    return words
 
 
 def is_tree(path: Path) -> bool:
@@ -123,12 +153,32 @@ def make_environment() -> dict[str, str]:
     return {"PATH": f"{path}:/usr/sbin:/sbin", "HOME": str(Path.home()), "LC_ALL": "C", **kept}
 
 
+def find_llvm(words: Mapping[str, str]) -> tuple[str, str] | None:
+    """What stands before and behind the names of LLVM's programs by make's words; None where gcc is used.
+
+    LLVM=1 is neither, LLVM=/path/ and LLVM=-15 are a prefix and a suffix (the top Makefile; LLVM=0 is as 1).
+    """
+    llvm = words.get("LLVM", "")
+    if not llvm:
+        return None
+    return (llvm if llvm.endswith("/") else ""), (llvm if llvm.startswith("-") else "")
+
+
+def find_tools(words: Mapping[str, str]) -> dict[str, str]:
+    """The programs of a build by make's words: CC, LD, AR, NM, OBJCOPY and STRIP."""
+    llvm = find_llvm(words)
+    if llvm is not None:
+        tools = {name: f"{llvm[0]}{tool}{llvm[1]}" for name, tool in _LLVM.items()}
+    else:
+        tools = {name: f"{words.get('CROSS_COMPILE', '')}{tool}" for name, tool in _TOOLS.items()}
+    return {name: words.get(name, tool) for name, tool in tools.items()}
+
+
 def kconfig_environment(tree: Tree) -> dict[str, str]:
     """What Kconfig files see, as the top Makefile exports it; the compiler is asked for its name."""
     words = dict(tree.words)
-    cross = words.get("CROSS_COMPILE", "")
-    tools = _LLVM if words.get("LLVM") else {name: cross + tool for name, tool in _TOOLS.items()}
-    tools = {**tools, **{name: words[name] for name in _TOOLS if name in words}}
+    tools = find_tools(words)
+    llvm = find_llvm(words)
     return {
         **make_environment(),
         **tools,
@@ -138,7 +188,7 @@ def kconfig_environment(tree: Tree) -> dict[str, str]:
         "SUBARCH": find_arch(),
         "KERNELVERSION": tree.version,
         "CC_VERSION_TEXT": _version_of(tools["CC"]),
-        "HOSTCC": words.get("HOSTCC", "clang" if words.get("LLVM") else "gcc"),
+        "HOSTCC": words.get("HOSTCC", "gcc" if llvm is None else f"{llvm[0]}clang{llvm[1]}"),
         "CLANG_FLAGS": "-fintegrated-as" if "clang" in tools["CC"] else "",
         "PAHOLE": words.get("PAHOLE", "pahole"),
         "PYTHON3": "python3",

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.show.diagnostics import count_line
@@ -12,6 +14,7 @@ from lkm.show.size import format_size
 
 if TYPE_CHECKING:
     from lkm.compile.value import KernelBuilt
+    from lkm.kernel.arm64_header import Arm64Header
     from lkm.kernel.setup_header import SetupHeader
 
 _SHOWN_SLOW = 5
@@ -43,14 +46,35 @@ def format_line(what: str, done: int, total: int | None, left: float | None) -> 
     return ", ".join(part for part in (f"{what}: {done} of about {total} steps", format_left(left)) if part)
 
 
-def format_header(header: SetupHeader) -> str:
-    """What the image's boot header says, in one line; `lkm kernel show` has all of it."""
+def format_header(header: SetupHeader | Arm64Header) -> str:
+    """What the image's header says, in one line; `lkm kernel show` has all of it."""
+    from lkm.kernel.setup_header import SetupHeader
+
+    if not isinstance(header, SetupHeader):
+        pages = f", {header.page_size >> 10} KiB pages" if header.page_size else ""
+        stub = "EFI stub" if header.efi_stub else "no EFI stub"
+        return f"arm64, takes {format_size(header.image_size)} of memory{pages}, {stub}"
     words = [f"boot protocol {header.protocol}"]
     if header.payload is not None:
         packing = header.payload.packing.value if header.payload.packing is not None else "packed"
         words.append(f"{packing}, unpacks to {format_size(header.payload.unpacked)}")
     words.append("EFI stub" if header.efi_stub else "no EFI stub")
     return ", ".join(words)
+
+
+def format_install(packages: Iterable[Path]) -> str:
+    """The line that installs a kernel's Debian packages; "" where there are none.
+
+    Not among them: linux-libc-dev, which is the distribution's to give, and debug information.
+    """
+    files = [
+        str(path)
+        for path in packages
+        if path.name.startswith(("linux-image-", "linux-headers-"))
+        and path.suffix == ".deb"
+        and "-dbg_" not in path.name
+    ]
+    return shlex.join(["sudo", "dpkg", "-i", *files]) if files else ""
 
 
 def format_built(built: KernelBuilt, name: str, header: str) -> Iterator[str]:

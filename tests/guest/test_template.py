@@ -13,10 +13,12 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lkm.errors import UsageError
 from lkm.guest import Guest, list_templates, remove_templates, store, template
 from lkm.guest.start import Settings, find_machine
 from lkm.kernel import Kernel
@@ -103,6 +105,14 @@ def test_a_pair_that_does_not_restore_is_made_again_once(kernel: Kernel, cache: 
     assert made() != before
 
 
+@pytest.mark.parametrize("arch", ["aarch64", "i686"])
+def test_a_kernel_for_another_machine_has_no_guest(kernel: Kernel, arch: str) -> None:
+    """Though QEMU may be here for it."""
+    other = replace(kernel, arch=arch)
+    with pytest.raises(UsageError, match=f"is for {arch}; guests are x86_64"):
+        find_machine(Settings(other))
+
+
 def test_what_shapes_a_guest_is_in_the_key(kernel: Kernel) -> None:
     keys = set()
     for settings in (
@@ -118,8 +128,6 @@ def test_what_shapes_a_guest_is_in_the_key(kernel: Kernel) -> None:
 
 
 def test_another_image_makes_another_template(kernel: Kernel, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     assert kernel.image is not None
     copy = tmp_path / "image"
     shutil.copy2(kernel.image, copy)

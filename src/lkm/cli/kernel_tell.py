@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lkm.cli import common
@@ -21,7 +22,7 @@ def use_words(kernel: Kernel) -> str:
     if kernel.can_build:
         return "can build" if kernel.can_boot else "builds only"
     if kernel.build is not None:
-        return "no compiler"
+        return "no compiler" if kernel.arch in ("", os.uname().machine) else f"on {kernel.arch} only"
     return "boots only" if kernel.can_boot else "nothing"
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lkm.errors import GuestLostError, MissingError
+from lkm.errors import GuestLostError, MissingError, UsageError
 from lkm.guest.accelerator import find_accelerator
 from lkm.guest.channel import Say
 from lkm.guest.machine import Machine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lkm.kernel import Kernel
 
+_ARCH = "x86_64"  # what the agent is written for
 RESTORE_TIMEOUT = 20.0  # seconds; a clone answers within a tenth of one on a quiet machine
 
 
@@ -38,7 +39,12 @@ class Settings:
 
 
 def find_machine(settings: Settings) -> Machine:
-    """The machine that such a guest has here."""
+    """The machine that such a guest has here; raises `UsageError` for a kernel of another kind."""
+    kernel = settings.kernel
+    if kernel.arch not in ("", _ARCH):
+        raise UsageError(
+            f"{kernel.name} is for {kernel.arch}; guests are {_ARCH}", hint="lkm kernel list shows which boot"
+        )
     qemu = find_qemu(settings.kernel.arch)
     accelerator = settings.accelerator or find_accelerator(settings.kernel, qemu)
     return Machine(qemu, accelerator, settings.memory, settings.cpus)

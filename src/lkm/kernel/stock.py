@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +66,8 @@ def _why_not(kernel: Kernel, wanted: Wanted | None) -> str:
         return ""
     if kernel.build is None:
         return "it is not built yet" if kernel.origin is Origin.OWN else "it has no headers (build directory)"
+    if kernel.arch not in ("", os.uname().machine):
+        return f"it is for {kernel.arch}; here modules are built for {os.uname().machine}"
     if wanted is None:
         return "its configuration names no compiler"
     lacking = missing_tools(wanted)
@@ -74,7 +77,8 @@ def _why_not(kernel: Kernel, wanted: Wanted | None) -> str:
 
 def _described(item: Found | Stored) -> Kernel:
     suite = item.suite if isinstance(item, Stored) else ""
-    toolchain = find_any_toolchain(item.wanted, suite=suite) if item.kernel.build is not None else None
+    fits = item.kernel.build is not None and item.kernel.arch in ("", os.uname().machine)
+    toolchain = find_any_toolchain(item.wanted, suite=suite) if fits else None
     return replace(item.kernel, toolchain=toolchain)
 
 

@@ -67,5 +67,7 @@ def test_a_part_is_no_kernel() -> None:
     assert RECORD.is_whole
     for target in ("bzImage", "modules", "bindeb-pkg"):
         assert replace(RECORD, targets=["prepare", target]).is_whole
+    assert RECORD.is_all and replace(RECORD, targets=["bindeb-pkg"]).is_all
+    assert not replace(RECORD, targets=["modules"]).is_all
     for target in ("kernel/irq/", "fs/ext2/ext2.ko", "prepare"):
         assert not replace(RECORD, targets=[target]).is_whole

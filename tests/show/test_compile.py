@@ -67,6 +67,14 @@ def test_a_part_is_not_told_as_a_kernel() -> None:
     assert not any(word in text for word in ("built", "vmlinux", "boot protocol", "modules", "--from-record"))
 
 
+def test_modules_alone_are_told_without_the_image() -> None:
+    alone = replace(BUILT, record=replace(BUILT.record, targets=["modules"]), steps=12)
+    lines = list(format_built(alone, "", "boot protocol 2.15"))
+    assert lines[0].startswith("made modules in 12 min 34 s: 12 steps")
+    text = "\n".join(lines)
+    assert "2 modules" in text and not any(word in text for word in ("vmlinux", "boot protocol", "--from"))
+
+
 def test_a_program_of_the_build_is_told_below_the_build_directory() -> None:
     slowest = (Step("HOSTCC", "/b/tools/objtool/check.o", 3.0),)
     text = "\n".join(format_built(replace(BUILT, slowest=slowest), "", ""))

@@ -90,8 +90,9 @@ def build_kernel(
         jobs = choose_jobs(config, asked=request.jobs)
         kind = "-".join([tree.arch, "debug" if config.get("DEBUG_INFO") == "y" else "plain"])
         record = _begin(request, words, jobs)
-        # What is known of a whole kernel is not forgotten for one object of it.
-        keeps = record.is_whole or before is None or not before.is_whole
+        # What is known of a whole kernel is not forgotten for one object of it, or for its modules.
+        keeps = before is None or record.is_all or not before.is_whole
+        keeps = keeps or (record.is_whole and not before.is_all)
         run = _Run(request, record, words, jobs, kind, keeps)
         if keeps:
             write_build_record(build, record)

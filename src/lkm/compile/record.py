@@ -70,6 +70,11 @@ class BuildRecord:
         return not self.targets or any(name in WHOLE or name.endswith("-pkg") for name in self.targets)
 
     @property
+    def is_all(self) -> bool:
+        """Whether all of a kernel was to be built: `modules` alone leaves the image as it was."""
+        return not self.targets or any(name == "all" or name.endswith("-pkg") for name in self.targets)
+
+    @property
     def ok(self) -> bool:
         """Whether all that was to be built was built."""
         return self.status == 0

@@ -84,7 +84,8 @@ def format_built(built: KernelBuilt, name: str, header: str) -> Iterator[str]:
     """
     record = built.record
     steps = f"{built.steps} steps" if built.steps else "nothing was to be made again"
-    whole = record.is_whole
+    alone = record.targets == ["modules"]  # the image is of another time
+    whole = record.is_whole and not alone
     what = f"built {record.release or record.version}" if whole else f"made {' '.join(record.targets)}"
     yield (
         f"{what} in {format_seconds(built.seconds)}: {steps}, "
@@ -95,7 +96,7 @@ def format_built(built: KernelBuilt, name: str, header: str) -> Iterator[str]:
         yield f"  {os.path.relpath(part.path, base):26} {format_size(part.size):>10}  {part.what}"
         if part.what == "image" and header:
             yield f"    {header}"
-    if built.modules[0] and whole:
+    if built.modules[0] and (whole or alone):
         count = f"{built.modules[0]} module{'s' * (built.modules[0] > 1)}"
         yield f"  {count:26} {format_size(built.modules[1]):>10}"
     for package in built.packages:

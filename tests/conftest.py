@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,6 +27,9 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # Kernels are fetched once for all tests, where a person's own lkm would look for them too.
 CACHE = paths.cache_dir()
+# A script's `./test &` ignores interrupts, and so would every program that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -56,6 +57,31 @@ def test_the_same_bytes_as_make_lays_out(built: Kernel, laid: Path, tmp_path: Pa
     assert any(name.endswith(".ko") for name in theirs) and f"boot/vmlinuz-{built.release}" in theirs
     for name in ("modules.dep", "modules.dep.bin", "modules.alias", "modules.symbols.bin"):
         assert f"lib/modules/{built.release}/{name}" in theirs
+
+
+def test_compressed_as_configured(built: Kernel, root: Path, tmp_path: Path) -> None:
+    build, theirs = tmp_path / "build", tmp_path / "theirs"
+    assert built.build is not None
+    shutil.copytree(built.build, build, symlinks=True, copy_function=os.link)
+    for name in (".config", "include/config/auto.conf"):
+        text = (build / name).read_text()
+        (build / name).unlink()  # it is the other's, too
+        (build / name).write_text(f"{text}CONFIG_MODULE_COMPRESS_XZ=y\n")
+    kernel = find_kernel(str(build), need_build=False)
+    plan = make_plan(read_source(kernel), Request(root))
+    done = put(kernel, root, names=("pps-ktimer",))
+    argv = ["make", "-s", "-C", str(build), f"INSTALL_MOD_PATH={theirs}", "modules_install"]
+    subprocess.run(argv, check=True, capture_output=True, timeout=300)
+    place = f"lib/modules/{kernel.release}/"
+    ours = {name: data for name, data in read_tree(root).items() if name.startswith(place)}
+    assert ours == read_tree(theirs)
+    modules = [name for name in ours if ".ko" in name]
+    assert done.modules == len(modules) == 2 and all(name.endswith(".ko.xz") for name in modules)
+    assert (
+        b"pps-ktimer.ko.xz: " in ours[f"{place}modules.dep"] and done.size <= plan.tree_size + plan.boot_size
+    )
+    archive = gzip.decompress((root / f"boot/initrd.img-{kernel.release}").read_bytes())
+    assert b"/pps-ktimer.ko\0" in archive and b".ko.xz" not in archive  # busybox need not unpack them
 
 
 def test_without_kmod_the_dependency_files_are_the_same(

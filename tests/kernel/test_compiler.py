@@ -87,6 +87,27 @@ def test_a_compiler_of_the_right_version_under_its_plain_name(
     assert toolchain is not None and toolchain.compiler == "gcc"
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "words"),
+    [
+        ("clang", "CONFIG_LD_IS_LLD=y\n", {"LLVM": "1"}),
+        ("clang-98", "CONFIG_LD_IS_LLD=y\n", {"LLVM": "1", "CC": "clang-98"}),
+        ("clang-98", "CONFIG_LD_IS_BFD=y\n", {"CC": "clang-98"}),
+    ],
+)
+def test_kbuild_is_told_of_clang(
+    cache: Path, compilers: Callable[..., Path], name: str, more: str, words: dict[str, str]
+) -> None:
+    for tool in ("ld.lld", "llvm-objcopy"):
+        compilers(tool)
+    compilers(name, "clang version 98.0.6")
+    wanted = parse_wanted(f'CONFIG_CC_VERSION_TEXT="clang version 98.0.6"\n{more}')
+    assert wanted is not None
+    toolchain = find_host_toolchain(wanted)
+    assert toolchain is not None and toolchain.compiler == name
+    assert dict(toolchain.words) == words
+
+
 def test_without_the_tools_a_compiler_is_of_no_use(
     cache: Path, compilers: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

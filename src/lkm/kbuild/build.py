@@ -152,6 +152,8 @@ def _job(
     source = find_source(given)
     words = parse_make_words(make_words)
     directory = check_kernel(kernel, words)
+    if kernel.toolchain is not None and not {"CC", "LLVM"} & words.keys():
+        words = {**dict(kernel.toolchain.words), **words}
     place = build_place(source, kernel, words)
     if in_place:
         _check_in_place(source)

@@ -31,6 +31,7 @@ _ARCHES = {
 }
 # What Kbuild calls besides the compiler and what every system has (sh, sed, grep, awk).
 _TOOLS = ("make", "ld", "objcopy")
+_LLVM_TOOLS = ("make", "ld.lld", "llvm-objcopy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def parse_wanted(config: str, *, has_btf: bool = False) -> Wanted | None:
         return None
     family = "clang" if "clang" in match[1] else "gcc"
     btf = has_btf and "\nCONFIG_DEBUG_INFO_BTF_MODULES=y" in config
-    return Wanted(family, version, match[1], (*_TOOLS, "pahole") if btf else _TOOLS)
+    tools = _LLVM_TOOLS if "\nCONFIG_LD_IS_LLD=y" in config else _TOOLS
+    return Wanted(family, version, match[1], (*tools, "pahole") if btf else tools)
 
 
 def parse_compiler_version(text: str) -> int | None:
@@ -87,14 +89,26 @@ def find_host_toolchain(wanted: Wanted) -> Toolchain | None:
     """
     if missing_tools(wanted):
         return None
-    for name in (wanted.command, wanted.family, "cc"):
+    is_clang = wanted.family == "clang"
+    # LLVM's other programs are looked for by the same name: without a version where that serves.
+    names = ("clang", wanted.command) if is_clang else (wanted.command, wanted.family)
+    for name in (*names, "cc"):
         path = find_program(name)
         if path is None:
             continue
         text = read_compiler_version(path)
-        if parse_compiler_version(text) == wanted.major and ("clang" in text) == (wanted.family == "clang"):
-            return Toolchain(name, text, None, "this machine's own, the version the kernel was built with")
+        if parse_compiler_version(text) == wanted.major and ("clang" in text) == is_clang:
+            note = "this machine's own, the version the kernel was built with"
+            return Toolchain(name, text, None, note, make_words(wanted, name))
     return None
+
+
+def make_words(wanted: Wanted, name: str) -> tuple[tuple[str, str], ...]:
+    """What make must be told for the compiler `name`: Kbuild takes gcc where it is told nothing."""
+    if wanted.family != "clang":
+        return ()
+    llvm = (("LLVM", "1"),) if "ld.lld" in wanted.tools else ()
+    return llvm if llvm and name == "clang" else (*llvm, ("CC", name))
 
 
 def missing_tools(wanted: Wanted) -> list[str]:

@@ -98,7 +98,7 @@ def _fetch_compiler(
 
 def find_other_compiler(wanted: Wanted | None) -> Toolchain | None:
     """The machine's own compiler, though another than the kernel was built with, or one not known."""
-    from lkm.kernel.compiler import read_compiler_version
+    from lkm.kernel.compiler import make_words, read_compiler_version
     from lkm.process import find_program
 
     family = wanted.family if wanted is not None else "gcc"
@@ -106,6 +106,5 @@ def find_other_compiler(wanted: Wanted | None) -> Toolchain | None:
     if path is None or not (text := read_compiler_version(path)):
         return None
     built = f"another version than the kernel was built with ({wanted.text})" if wanted else ""
-    return Toolchain(
-        family, text, None, built or "the kernel's configuration does not say what it was built with"
-    )
+    note = built or "the kernel's configuration does not say what it was built with"
+    return Toolchain(family, text, None, note, make_words(wanted, family) if wanted is not None else ())

@@ -24,13 +24,14 @@ class Toolchain:
 
     `compiler` is the program's name (`gcc-12`), `version` what it says of itself.  `root` is None for
     the machine's own, else the root of a small unpacked system in the cache that brings them.
-    `note` says why this one was chosen.
+    `note` says why this one was chosen.  `words`: make's, where the kernel's Makefile would take another.
     """
 
     compiler: str
     version: str
     root: Path | None
     note: str = ""
+    words: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

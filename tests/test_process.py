@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,17 @@ from lkm import process
 from lkm.errors import MissingError, OutOfTimeError
 from lkm.process import Result
 
-# Three ways to run a program, in one shape.
+
+def start(argv: list[str], seconds: float) -> Result:
+    with process.started(argv, timeout=seconds) as finish:
+        return finish(b"fed\n")
+
+
+# Four ways to run a program, in one shape.
 RUNNERS: dict[str, Callable[[list[str], float], Result]] = {
     "run": lambda argv, seconds: process.run(argv, timeout=seconds),
     "fed": lambda argv, seconds: process.run_fed(argv, [b"fed\n"], timeout=seconds),
+    "started": start,
     "lines": lambda argv, seconds: process.run_lines(argv, timeout=seconds),
 }
 
@@ -70,6 +78,21 @@ def test_what_feeds_it_raises_what_it_raises() -> None:
 
 def test_one_that_stops_reading_ends_the_feeding() -> None:
     assert process.run_fed(["true"], (bytes(1 << 20) for _ in range(1000))).status == 0
+
+
+def test_one_started_and_handed_nothing_ends_with_the_block(tmp_path: Path) -> None:
+    with process.started(["sh", "-c", f"echo $$ > {tmp_path}/pid; cat; sleep 600"]):
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+    assert not _runs((tmp_path / "pid").read_text().strip())
+
+
+def test_one_started_reads_what_it_was_given_before_it_is_handed_its_input() -> None:
+    source, sink = os.pipe()
+    with process.started(["sh", "-c", f"cat /dev/fd/{source}; cat; echo $1 >&2"], given=[source]) as finish:
+        assert process.run(["sh", "-c", f"echo given > /dev/fd/{sink}"], given=[sink]).status == 0
+        result = finish(b"handed\n")
+    assert (result.stdout, result.stderr) == ("given\nhanded\n\n", "")
 
 
 def test_lines_come_as_they_are_said() -> None:

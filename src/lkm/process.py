@@ -111,10 +111,15 @@ def _started(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
+    given: Sequence[int] = (),
     by: str = "KILL",
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs; its group is ended where the block raises, `TimeoutExpired` becomes our own."""
+    """A program that runs; its group is ended where the block raises, `TimeoutExpired` becomes our own.
+
+    `given`: descriptors that become the program's, and are closed here.
+    """
     trace(words, cwd=cwd)
     try:
         process = subprocess.Popen(
@@ -122,12 +127,16 @@ def _started(
             cwd=cwd,
             env=None if env is None else dict(env),
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=stderr,
+            pass_fds=given,
             start_new_session=True,
         )
     except FileNotFoundError as error:
         raise MissingError(f"{words[0]} is not on this machine", hint="lkm doctor") from error
+    finally:
+        for fd in given:
+            os.close(fd)
     try:
         yield process
     except subprocess.TimeoutExpired:
@@ -137,8 +146,11 @@ def _started(
         end_group(process)
         raise
     finally:
-        if process.stdout is not None:  # only now: one that is to end tidies up before it meets a closed pipe
-            process.stdout.close()
+        # Only now: one that is to end tidies up before it meets a closed pipe.
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def _result(words: tuple[str, ...], status: int, out: str, err: str, start: float) -> Result:
@@ -157,18 +169,20 @@ def run(
     stdin: bytes | None = None,
     timeout: float = 600.0,
     errors: str = "replace",
+    given: Sequence[int] = (),
 ) -> Result:
     """Runs `argv` to its end and returns its `Result`, whatever the status (see `Result.check`).
 
     `env` replaces the environment when given.  `timeout` is in seconds.  `errors`: what becomes of output
-    that is not UTF-8 (`surrogateescape` keeps its bytes).  Raises `MissingError` where the
+    that is not UTF-8 (`surrogateescape` keeps its bytes).  `given`: descriptors that become the program's;
+    they are closed here, whatever comes.  Raises `MissingError` where the
     program is not there, `OutOfTimeError` where the time is up (the group is ended first).  An
     interrupt ends the group before it goes on.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
     source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    with _started(words, timeout=timeout, cwd=cwd, env=env, stdin=source) as process:
+    with _started(words, timeout=timeout, cwd=cwd, env=env, stdin=source, given=given) as process:
         out, err = process.communicate(stdin, timeout=timeout)
     return _result(words, process.returncode, out.decode("utf-8", errors), err.decode("utf-8", errors), start)
 
@@ -202,6 +216,43 @@ def run_fed(
         out, err = process.communicate(timeout=max(start + timeout - time.monotonic(), 0.1))
     said, complained = (part.decode("utf-8", "replace") for part in (out, err))
     return _result(words, process.returncode, said, complained, start)
+
+
+@contextlib.contextmanager
+def started(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    given: Sequence[int] = (),
+    timeout: float = 600.0,
+) -> Iterator[Callable[[bytes], Result]]:
+    """Starts `argv`, and gives what hands it all its standard input and waits for its end, once.
+
+    What it writes, on both ways, goes to a file, so that it waits for no reader; `Result.stdout` has it.
+    `timeout` counts from the handing over.  One that was handed nothing is ended with the block.  `given`
+    and errors as with `run`.
+    """
+    import tempfile  # whoever starts a program this way needs the time for other things first
+
+    words = tuple(str(word) for word in argv)
+    start = time.monotonic()
+    with (
+        tempfile.TemporaryFile() as said,
+        _started(
+            words, timeout=timeout, cwd=cwd, env=env, given=given,
+            stdin=subprocess.PIPE, stdout=said.fileno(), stderr=subprocess.STDOUT,
+        ) as process,
+    ):  # fmt: skip
+
+        def finish(stdin: bytes) -> Result:
+            process.communicate(stdin, timeout=timeout)
+            said.seek(0)
+            return _result(words, process.returncode, said.read().decode("utf-8", "replace"), "", start)
+
+        yield finish
+        if process.returncode is None:
+            end_group(process)
 
 
 def run_lines(

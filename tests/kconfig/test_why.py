@@ -144,7 +144,7 @@ def test_the_answer_is_remembered_until_config_or_tree_change(
     index, output = small(KCONFIG, CONFIG)
     first = explain_option(index, output, "C")
     with monkeypatch.context() as patch:
-        patch.setattr("lkm.kconfig.why.settle", None)
+        patch.setattr("lkm.kconfig.why.Settler", None)
         again, output = small(KCONFIG, CONFIG)
         assert explain_option(again, output, "C") == first
         assert again.flat == index.flat

@@ -38,14 +38,13 @@ def why_command(
       lkm kernel why KASAN -O build
       lkm kernel why NET=n -O build        what must go for it to be off
     """
-    from lkm.kconfig.index import open_index
-    from lkm.kconfig.why import explain_option
+    from lkm.kconfig.why import explain
     from lkm.show.kconfig import format_why
 
     place = find_output(output, configured=True)
-    index = open_index(find_tree(tree_name, place))
     name, equals, value = option.removeprefix("CONFIG_").partition("=")
-    why = explain_option(index, place, name, wanted=value if equals else None)
+    tree = find_tree(tree_name, place)
+    why, index = explain(tree, place, name, wanted=value if equals else None)
     if as_json:
         common.emit_json({"schema": SCHEMA, **common.to_plain(why)})
     else:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from lkm import process
 from lkm.errors import BadInputError, MissingError
@@ -86,26 +89,99 @@ def find_conf(tree: Tree, output: Path) -> Path:
     return conf
 
 
+class Settler:
+    """`conf --olddefconfig` on flat Kconfig files, begun before it is known what it is to be asked.
+
+    conf opens the configuration once it has read and finalized the Kconfig files (conf.c, main), which takes
+    it a second: where its .config is a pipe, that can be while we are looking for what to try.  One begun
+    for nothing is ended with the block.
+    """
+
+    def __init__(self, tree: Tree, output: Path) -> None:
+        self._tree, self._output = tree, output
+        self._conf = output / "scripts/kconfig/conf"
+        self._running = contextlib.ExitStack()
+        self._finish: Callable[[str], dict[str, str]] | None = None
+
+    def __enter__(self) -> Settler:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._running.__exit__(*raised)
+
+    def begin(self, flat: Path) -> None:
+        """Starts conf on the flat copy, where it is there and not started yet."""
+        if self._finish is None and self._conf.exists():
+            self._start(flat)
+
+    def begin_piped(self) -> int | None:
+        """Starts conf on a pipe, and gives where to write the flat copy; None: there is no conf."""
+        if not self._conf.exists():
+            return None
+        source, sink = os.pipe()
+        try:
+            self._start(Path(f"/proc/self/fd/{source}"), given=(source,))
+        except BaseException:
+            os.close(sink)
+            raise
+        return sink
+
+    def settle(self, flat: Path, text: str) -> dict[str, str]:
+        """What conf makes of the configuration `text`.
+
+        Raises `BadInputError` where conf refuses it, and as `find_conf`.
+        """
+        if self._finish is None:
+            find_conf(self._tree, self._output)
+            self._start(flat)
+        assert self._finish is not None
+        finish, self._finish = self._finish, None
+        with self._running.pop_all():
+            return finish(text)
+
+    def _start(self, flat: Path, *, given: tuple[int, ...] = ()) -> None:
+        self._finish = self._running.enter_context(_started_conf(self._conf, flat, self._tree, given=given))
+
+
 def settle(conf: Path, flat: Path, tree: Tree, text: str) -> dict[str, str]:
     """What `conf --olddefconfig` makes of a configuration, from the flat copy of the tree's Kconfig files.
 
-    Writes into a directory of its own.  Raises `BadInputError` where conf refuses it.
+    Raises `BadInputError` where conf refuses it.
     """
+    with _started_conf(conf, flat, tree) as finish:
+        return finish(text)
+
+
+@contextlib.contextmanager
+def _started_conf(
+    conf: Path, flat: Path, tree: Tree, *, given: tuple[int, ...] = ()
+) -> Iterator[Callable[[str], dict[str, str]]]:
+    """conf in a directory of its own, that waits for its configuration on standard input."""
     import tempfile  # an answer that is remembered needs none
 
     parent = make_dir(cache_dir() / "kconfig")
     with tempfile.TemporaryDirectory(prefix=".settle-", dir=parent) as work:
         config = Path(work, ".config")
-        config.write_text(text, encoding="utf-8")
+        # conf_write (scripts/kconfig/confdata.c) writes a file beside it and renames that to it.
+        config.symlink_to("/proc/self/fd/0")
+        # Without it conf_write_autoconf would make one, and a file for each of two thousand options.
+        Path(work, "include/config").mkdir(parents=True)
+        Path(work, "include/config/auto.conf").touch()
         environment = make_environment() | {
             "srctree": str(tree.path),
             "KCONFIG_CONFIG": str(config),
             "SRCARCH": tree.arch,
             "KERNELVERSION": tree.version,
         }
-        result = process.run(
-            [conf, "-s", "--olddefconfig", flat], cwd=Path(work), env=environment, timeout=_TIMEOUT
-        )
-        if result.status != 0:
-            raise BadInputError(f"conf refuses the configuration: {_reason(result)}")
-        return parse_config(config.read_text(encoding="utf-8", errors="replace"))
+
+        def finish(text: str) -> dict[str, str]:
+            result = hand_over(text.encode("utf-8"))
+            if result.status != 0 or config.is_symlink():
+                raise BadInputError(f"conf refuses the configuration: {_reason(result)}")
+            return parse_config(config.read_text(encoding="utf-8", errors="replace"))
+
+        with process.started(
+            [conf, "-s", "--olddefconfig", flat], cwd=Path(work), env=environment, given=given,
+            timeout=_TIMEOUT,
+        ) as hand_over:  # fmt: skip
+            yield finish

@@ -9,7 +9,7 @@ import marshal
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from typing import Any
 from lkm import process
 from lkm.errors import BadInputError, MissingError
 from lkm.kconfig.expression import Expression
+from lkm.kconfig.translate import plain_help
 from lkm.kconfig.tree import Tree, kconfig_environment
 from lkm.paths import cache_dir, locked, make_dir
 
-_SCHEMA = 3
+_SCHEMA = 4
 _TIMEOUT = 120.0
 # Ended at once: taking a million tuples apart takes longer than reading them.
 _PARSE = "import os; from lkm.kconfig.parse import main; os._exit(main())"
@@ -131,14 +132,19 @@ def _symbol(name: str, data: dict[str, Any]) -> Symbol:
         key: tuple(tuple(item) for item in data[key])
         for key in ("defaults", "ranges", "selects", "implies", "selected_by", "implied_by")
     }
-    nodes = tuple(Node(**{**node, "menus": tuple(node["menus"])}) for node in data["nodes"])
+    nodes = tuple(
+        Node(**{**node, "menus": tuple(node["menus"]), "help": plain_help(node["help"])})
+        for node in data["nodes"]
+    )
     return Symbol(name, data["type"], nodes, data["depends"], choice=tuple(data["choice"]), **pairs)
 
 
-def open_index(tree: Tree) -> Index:
+def open_index(tree: Tree, *, flat_to: Callable[[], int | None] | None = None) -> Index:
     """The index of a tree, read from its files where the cache has none that holds.
 
-    Raises `BadInputError` where the files cannot be read, `MissingError` without kconfiglib.
+    `flat_to` is called where they are read now, and gives a descriptor that the flat copy is written to as it
+    comes about; it is closed then.  Raises `BadInputError` where the files cannot be read, `MissingError`
+    without kconfiglib.
     """
     environment = kconfig_environment(tree)
     seen = {key: value for key, value in environment.items() if key not in ("PATH", "HOME", "TMPDIR")}
@@ -150,7 +156,7 @@ def open_index(tree: Tree) -> Index:
     with locked(path.with_suffix(".lock")):
         index = _open_current(tree, path)
         if index is None:
-            _parse(path, environment)
+            _parse(path, environment, [fd for fd in [flat_to and flat_to()] if fd is not None])
             index = Index(tree, path)
     return index
 
@@ -168,17 +174,18 @@ def _open_current(tree: Tree, path: Path) -> Index | None:
     return None
 
 
-def _parse(path: Path, environment: dict[str, str]) -> None:
+def _parse(path: Path, environment: dict[str, str], given: list[int]) -> None:
     """Has the files read in a process of its own, and puts what it wrote in place."""
     import tempfile
 
     make_dir(path.parent)
     with tempfile.TemporaryDirectory(prefix=".parse-", dir=path.parent) as work:
         result = process.run(
-            [sys.executable, "-c", _PARSE, f"{work}/index"],
+            [sys.executable, "-c", _PARSE, f"{work}/index", *map(str, given)],
             cwd=Path(work),  # compiler tests of Kconfig write beside themselves
             env={**environment, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
             timeout=_TIMEOUT,
+            given=given,
         )
         if result.status != 0:
             said = result.stderr.strip().splitlines()

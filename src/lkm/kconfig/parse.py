@@ -3,23 +3,25 @@
 
 Of its own, because kconfiglib reads the environment and the working directory, and keeps 100 MB.  It is used
 for what it knows of symbols alone; which value a symbol gets, `conf` decides.  OUT gets two files: OUT.db,
-a row a symbol, and OUT.flat (see `lkm.kconfig.translate`).
+a row a symbol, and OUT.flat (see `lkm.kconfig.translate`).  Half of what kconfiglib does is done in another
+way here: a line that was met before is not taken apart again, and a help text is not looked at.
 """
 
 from __future__ import annotations
 
 import gc
-import io
 import json
 import marshal
+import os
 import re
+import signal
 import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
-from lkm.kconfig.shells import Shells
-from lkm.kconfig.translate import Lines, open_lines
+from lkm.kconfig.shells import ShellError, Shells
+from lkm.kconfig.translate import Lines, Whole, open_lines
 
 # kconfiglib's names of operators, and Kconfig's own signs.
 _OPERATORS = {
@@ -31,51 +33,125 @@ _VALUE = re.compile(r"\s*(?:default|def_bool|def_tristate|depends|select|imply|v
 
 
 def main() -> int:
-    """Reads `Kconfig` below `$srctree` and writes OUT.db and OUT.flat: status 0; else 1, and a line."""
+    """Reads `Kconfig` below `$srctree` and writes OUT.db and OUT.flat: status 0; else 1, and a line.
+
+    Arguments: OUT, and perhaps the number of a descriptor that gets the flat copy too.
+    """
     gc.disable()  # nothing here is garbage before the end, and looking for it takes a third of the time
     out = Path(sys.argv[1])
+    pipe = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    shells = Shells()
+    pid = os.fork()
+    if pid == 0:
+        return shells.serve(Path(f"{out}.flat"), pipe)
+    shells.begin(pid)
+    if pipe is not None:
+        os.close(pipe)
     try:
-        import kconfiglib  # type: ignore[import-untyped]
+        tree = _read(shells)
+        shells.end()
+        write_index(Path(f"{out}.db"), tree, shells)
+        shells.wait()
     except ImportError:
         sys.stderr.write("kconfiglib is not installed\n")
         return 1
+    except ShellError as error:
+        sys.stderr.write(f"{error}\n")
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # what was asked, and gave no answer
+        return 1
+    except _UnreadableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+class _UnreadableError(Exception):
+    """What kconfiglib says of files it cannot read."""
+
+
+def _read(shells: Shells) -> Any:
+    """The tree as kconfiglib has it."""
+    import kconfiglib  # type: ignore[import-untyped]
+
     # Only used when values are computed or set, and half a second.
     kconfiglib._check_dep_loop_sym = lambda *_: None
-    shells = Shells()
-    fail = kconfiglib._error_if_fn
+    checks: list[tuple[str, str, str]] = []
+
+    def error_if(tree: Any, _name: str, condition: str, text: str) -> str:
+        # Checked at the end: to wait for the compiler's word at each holds the reading up.
+        checks.append((f"{tree.filename}:{tree.linenr}", condition, text))
+        return ""
+
     kconfiglib._shell_fn = lambda _tree, _name, command: shells.start(command)
-    kconfiglib._error_if_fn = lambda tree, name, condition, text: fail(
-        tree, name, shells.resolve(condition), shells.resolve(text)
-    )
+    kconfiglib._error_if_fn = error_if
     kconfiglib._warning_if_fn = lambda *_: ""
 
     class Tree(kconfiglib.Kconfig):  # type: ignore[misc]
         """kconfiglib's reader, with each file translated as it is opened."""
 
         def __init__(self) -> None:
-            self.flat: list[str] = []
+            self.seen: dict[str, Any] = {"\n": (None,)}
             super().__init__("Kconfig", warn=False)
 
-        def _open(self, filename: str, mode: str) -> Lines | io.StringIO:
-            return open_lines(Path(filename), expand=self.expand, flat=self.flat)
+        def _open(self, filename: str, mode: str) -> Lines | Whole:
+            return open_lines(filename, expand=self.expand, put=shells.put)
 
         def expand(self, line: str) -> str:
             expanded: str = self._expand_whole(line, ())
             # What a line is about must be known now; what it is worth may come later.
             return expanded if _VALUE.match(line) else shells.resolve(expanded)
 
+        def _next_line(self) -> bool:
+            if self._reuse_tokens:
+                return bool(super()._next_line())
+            line = self._readline()
+            tokens = self.seen.get(line)
+            if tokens is None:
+                if not line:
+                    return False
+                first = line
+                self.linenr += 1
+                while line.endswith("\\\n"):
+                    line = line[:-2] + self._readline()
+                    self.linenr += 1
+                tokens = self._tokenize(line)
+                if line is first and tokens[0] is not None:  # None: perhaps one that sets a variable
+                    self.seen[line] = tokens
+            else:
+                self._line = line
+                self.linenr += 1
+            self._tokens = tokens
+            self._tokens_i = 1
+            return True
+
+        def _parse_help(self, node: Any) -> None:
+            file = self._readline.__self__
+            text = file.take_help() if isinstance(file, Whole) and node.help is None else None
+            if text is None:
+                super()._parse_help(node)
+                return
+            node.help = text
+            self.linenr += text.count("\n") + 1
+            if line := file.readline():
+                self._line_after_help(line)
+
         def _build_dep(self) -> None: ...
 
         def _add_choice_deps(self) -> None: ...
 
+    said = ""
     try:
         tree = Tree()
     except kconfiglib.KconfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    Path(f"{out}.flat").write_text(shells.resolve("".join(tree.flat)), encoding="utf-8")
-    write_index(Path(f"{out}.db"), tree, shells)
-    return 0
+        said = str(error)
+    for place, condition, text in checks:
+        if shells.resolve(condition) == "y":
+            said = f"{place}: {shells.resolve(text)}"
+            break
+    if said:
+        raise _UnreadableError(said)
+    return tree
 
 
 def write_index(path: Path, tree: Any, shells: Shells) -> None:

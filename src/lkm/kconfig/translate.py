@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 # What a line outside help texts is looked at for; all others are passed on as they are.
 _SPECIAL = re.compile(
@@ -24,6 +23,8 @@ _ASSIGNMENT = re.compile(r"\s*[A-Za-z_][\w-]*\s*(?::=|\+=|=)")
 _WORD = re.compile(r"\s*(modules|transitional)\s*(?:#.*)?$")
 _CONDITIONAL = re.compile(r"(\s*depends on )([^#]*) if ([^#]+)(?:#.*)?$")
 _HELP = re.compile(r"\s*(?:---)?help(?:---)?\s*$")
+# Lines that begin with the same blanks as the first that is not blank.
+_HELP_TEXT = re.compile(r"(?:[^\S\n]*\n)*([^\S\n]+)\S.*\n(?:\1.*\n|[^\S\n]*\n)*")
 
 
 def translate_line(line: str) -> str:
@@ -36,20 +37,50 @@ def translate_line(line: str) -> str:
     return line
 
 
+class Whole(io.StringIO):
+    """A Kconfig file without anything special."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def take_help(self) -> str | None:
+        """The lines of the help text that begins here, read; None, and nothing read, where it is not plain.
+
+        Not plain: none at all, not indented, or indented now with tabs and now with spaces.
+        """
+        match = _HELP_TEXT.match(self._text, self.tell())
+        if match is None:
+            return None
+        end = match.end()
+        rest = self._text[end : self._text.find("\n", end) + 1]
+        if rest and _indent(rest) >= _indent(match[1] + "."):
+            return None
+        self.seek(end)
+        return match[0]
+
+
+def plain_help(text: str) -> str:
+    """A help text without its indentation, which is that of the first line that is not blank."""
+    lines = [line.expandtabs() for line in text.split("\n")]
+    indent = next((len(line) - len(line.lstrip()) for line in lines if line.strip()), 0)
+    return "\n".join(line[indent:] if line.strip() else "" for line in lines).strip("\n").rstrip()
+
+
 class Lines:
     """One Kconfig file, read line by line as kconfiglib reads: `readline` and `close`.
 
     `starts`: where the lines begin that it looks at.  `expand` replaces the macros of a line; what `conf` is
-    to read instead goes to `flat`.
+    to read instead goes to `put`.
     """
 
     def __init__(
-        self, text: str, starts: list[int], *, expand: Callable[[str], str], flat: list[str]
+        self, text: str, starts: list[int], *, expand: Callable[[str], str], put: Callable[[str], None]
     ) -> None:
         self._lines = io.StringIO(text).readlines()
         self._next = 0
         self._expand = expand
-        self._flat = flat
+        self._put = put
         self._special = list(_number_lines(text, self._lines, starts))[::-1]
         self._plain = 0  # lines before this one are passed on
 
@@ -66,7 +97,7 @@ class Lines:
         stop = self._special[-1] if self._special else len(self._lines)
         if stop > at:
             self._plain = stop
-            self._flat.append("".join(self._lines[at:stop]))
+            self._put("".join(self._lines[at:stop]))
             return self.readline()
         return self._read_special()
 
@@ -83,7 +114,7 @@ class Lines:
         if "$(" in line:
             line = self._expand(line)
         if not _SOURCE.match(line):
-            self._flat.append(line)
+            self._put(line)
         return translate_line(line)
 
     def close(self) -> None:
@@ -138,13 +169,14 @@ def _indent(line: str) -> int:
     return len(expanded) - len(expanded.lstrip())
 
 
-def open_lines(path: Path, *, expand: Callable[[str], str], flat: list[str]) -> Lines | io.StringIO:
+def open_lines(path: str, *, expand: Callable[[str], str], put: Callable[[str], None]) -> Lines | Whole:
     """A Kconfig file for kconfiglib; one without anything special is handed over whole."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - one of 1600
+        text = file.read()
     if not text.endswith("\n"):
         text += "\n"
     starts = _find_special(text)
     if not starts:
-        flat.append(text)
-        return io.StringIO(text)
-    return Lines(text, starts, expand=expand, flat=flat)
+        put(text)
+        return Whole(text)
+    return Lines(text, starts, expand=expand, put=put)

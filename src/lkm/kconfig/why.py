@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lkm.errors import UsageError
-from lkm.kconfig.conf import find_conf, settle
+from lkm.kconfig.conf import Settler
 from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, parse_config
 from lkm.kconfig.expression import TRISTATE, Part, evaluate, split_parts, write
-from lkm.kconfig.index import Index, Symbol
+from lkm.kconfig.index import Index, Symbol, open_index
 from lkm.kconfig.refusal import Cause, Refusal, find_meant, find_near, find_wrong_value
 from lkm.kconfig.search import Search, Settings
+from lkm.kconfig.tree import Tree
 
 _TRIED = 4
 _SCHEMA = 1
@@ -68,16 +69,39 @@ class Why:
     change: LeastChange | None
 
 
+def explain(tree: Tree, output: Path, name: str, *, wanted: str | None = None) -> tuple[Why, Index]:
+    """Why `name` is what it is in OUTPUT/.config, as `explain_option`; and the index of the tree.
+
+    Where the tree's files have to be read first, conf reads along.
+    """
+    with Settler(tree, output) as settler:
+
+        def begin() -> int | None:
+            value = parse_config(_read(output)).get(name, "n")
+            # One that is on is not asked how to be.
+            return settler.begin_piped() if wanted is not None or value == "n" else None
+
+        index = open_index(tree, flat_to=begin)
+        return explain_option(index, output, name, wanted=wanted, settler=settler), index
+
+
 def explain_option(
-    index: Index, output: Path, name: str, *, wanted: str | None = None, config: str | None = None
+    index: Index,
+    output: Path,
+    name: str,
+    *,
+    wanted: str | None = None,
+    config: str | None = None,
+    settler: Settler | None = None,
 ) -> Why:
     """Why `name` is what it is in `config` (a configuration's text; default: OUTPUT/.config).
 
-    `wanted` is the value to find a way to; default: on where it is off, and none where it is on.  The answer
-    is remembered for as long as tree and configuration stay the same.  Raises `UsageError` for an option the
-    tree has not, with those of a name like it, and for a value it cannot have.
+    `wanted` is the value to find a way to; default: on where it is off, and none where it is on.  `settler`:
+    the conf that is to be asked.  The answer is remembered for as long as tree and configuration stay the
+    same.  Raises `UsageError` for an option the tree has not, with those of a name like it, and for a value
+    it cannot have.
     """
-    text = (output / ".config").read_text(encoding="utf-8", errors="replace") if config is None else config
+    text = _read(output) if config is None else config
     symbol = index.find(name)
     where = "" if output == Path.cwd() else f" -O {output}"
     if symbol is None:
@@ -94,11 +118,15 @@ def explain_option(
     if known is not None:
         return _from_plain(known)
     values = parse_config(text)
-    why = _describe(
-        symbol, values, _find_change(index, output, symbol, values=values, wanted=wanted, text=text)
-    )
+    with settler or Settler(index.tree, output) as asked:
+        change = _find_change(index, asked, symbol, values=values, wanted=wanted, text=text)
+    why = _describe(symbol, values, change)
     index.keep(key, asdict(why))
     return why
+
+
+def _read(output: Path) -> str:
+    return (output / ".config").read_text(encoding="utf-8", errors="replace")
 
 
 def _describe(symbol: Symbol, values: Mapping[str, str], change: LeastChange | None) -> Why:
@@ -139,7 +167,13 @@ def _links(pairs: tuple[tuple[str, Any], ...], values: Mapping[str, str]) -> tup
 
 
 def _find_change(
-    index: Index, output: Path, symbol: Symbol, *, values: Mapping[str, str], wanted: str | None, text: str
+    index: Index,
+    settler: Settler,
+    symbol: Symbol,
+    *,
+    values: Mapping[str, str],
+    wanted: str | None,
+    text: str,
 ) -> LeastChange | None:
     """The shortest proposal that conf confirms; the shortest at all, not proved, where it confirms none."""
     value = values.get(symbol.name, "n")
@@ -150,13 +184,14 @@ def _find_change(
     else:
         if wanted is None and value != "n":
             return None
+        settler.begin(index.flat)
         goal = TRISTATE.get(wanted or ("m" if symbol.kind == "tristate" else "y"), 2)
         proposals = _propose(index, symbol, values, goal)
     first: LeastChange | None = None
     for proposal in proposals[:_TRIED]:
         if not proposal:
             continue
-        tried = try_settings(index, output, proposal, text)
+        tried = _try(index, settler, proposal, text)
         got = tried.get(symbol.name)
         target = wanted or ("y" if TRISTATE.get(got or "n") == 2 else "m")
         proved = (got is not None and got == target) or (target == "n" and got is None)
@@ -185,11 +220,16 @@ def _propose(index: Index, symbol: Symbol, values: Mapping[str, str], goal: int)
 
 def try_settings(index: Index, output: Path, settings: Settings, text: str) -> dict[str, str]:
     """What conf makes of a configuration with `settings` added at its end, where they hold."""
+    with Settler(index.tree, output) as settler:
+        return _try(index, settler, settings, text)
+
+
+def _try(index: Index, settler: Settler, settings: Settings, text: str) -> dict[str, str]:
     lines = "".join(
         format_setting(name, value, kind=symbol.kind if (symbol := index.find(name)) else "")
         for name, value in settings.items()
     )
-    return settle(find_conf(index.tree, output), index.flat, index.tree, f"{text}\n{lines}")
+    return settler.settle(index.flat, f"{text}\n{lines}")
 
 
 def _from_plain(data: dict[str, Any]) -> Why:

@@ -3,27 +3,44 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from lkm.cli import (
-    common,
-    kernel_boot,
-    kernel_build,
-    kernel_configure,
-    kernel_get,
-    kernel_install,
-    kernel_list,
-    kernel_remove,
-    kernel_show,
-    kernel_verify,
-    kernel_why,
-)
-from lkm.cli.kernel_tell import SCHEMA, compiler_words, to_json, use_words
-from lkm.kernel import add_kernel
-from lkm.show.size import format_size
+from lkm.cli import common
+
+# verb: where its command object is
+_VERBS = {
+    "list": "kernel_list:command",
+    "show": "kernel_show:command",
+    "remove": "kernel_remove:command",
+    "boot": "kernel_boot:command",
+    "get": "kernel_get:command",
+    "verify": "kernel_verify:command",
+    "configure": "kernel_configure:command",
+    "build": "kernel_build:command",
+    "why": "kernel_why:why_command",
+    "diff": "kernel_why:diff_command",
+    "install": "kernel_install:install_command",
+    "uninstall": "kernel_install:uninstall_command",
+}
 
 
-@click.group("kernel", short_help="Kernels, and their sources.")
+class Verbs(click.Group):
+    """A group whose verbs are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_VERBS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = _VERBS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"lkm.cli.{module}"), attribute)
+        return command
+
+
+@click.group("kernel", cls=Verbs, short_help="Kernels, and their sources.")
 def group() -> None:
     """Kernels to boot and to build against: fetched without root, kept in the cache.
 
@@ -33,20 +50,6 @@ def group() -> None:
     """
 
 
-group.add_command(kernel_list.command)
-group.add_command(kernel_show.command)
-group.add_command(kernel_remove.command)
-group.add_command(kernel_boot.command)
-group.add_command(kernel_get.command)
-group.add_command(kernel_verify.command)
-group.add_command(kernel_configure.command)
-group.add_command(kernel_build.command)
-group.add_command(kernel_why.why_command)
-group.add_command(kernel_why.diff_command)
-group.add_command(kernel_install.install_command)
-group.add_command(kernel_install.uninstall_command)
-
-
 @group.command("add", short_help="Fetch kernels into the cache.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--boot-only", is_flag=True, help="Take one without headers too; fetch no compiler.")
@@ -54,6 +57,10 @@ group.add_command(kernel_install.uninstall_command)
 @common.verbose_option
 def add_command(*, names: tuple[str, ...], boot_only: bool, as_json: bool) -> None:
     """Fetch each NAME with the compiler it was built with; for a series the newest there is now."""
+    from lkm.cli.kernel_tell import SCHEMA, compiler_words, to_json, use_words
+    from lkm.kernel import add_kernel
+    from lkm.show.size import format_size
+
     kernels = []
     with common.progress() as bar:
         for name in names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lkm.show.info import printable
 from lkm.show.size import format_size
+from lkm.show.width import cut
 
 if TYPE_CHECKING:
     from lkm.hardware.report import Report
@@ -275,11 +276,6 @@ def _table(title: str, heads: Row, rows: Sequence[Row], width: int) -> Iterator[
     for row in rows:
         cells = [cut(row[0], first), cut(row[1], widths[0]), cut(row[2], widths[1])]
         yield f"  {cells[0]:{first}}  {cells[1]:{widths[0]}}  {cells[2]}".rstrip()
-
-
-def cut(text: str, width: int) -> str:
-    """The start of a text in so many columns, with a sign where there is more."""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _wrap(texts: Sequence[str], width: int) -> Iterator[str]:

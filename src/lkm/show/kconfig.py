@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lkm.show.hardware import cut
+from lkm.show.width import cut
 
 if TYPE_CHECKING:
     from lkm.kconfig.configuration import Configured

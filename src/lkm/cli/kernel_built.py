@@ -76,7 +76,7 @@ def interruptible(bar: BuildBar, kept: str, line: Sequence[str]) -> Iterator[Non
 
 def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
     """What came of it: diagnostics on standard error, the result on standard output."""
-    from lkm.compile.result import find_image, find_near_target
+    from lkm.compile.result import find_image, find_near_target, needs_other_modules
     from lkm.show.compile import format_built, format_install
     from lkm.show.diagnostics import count_line, format_diagnostics
 
@@ -93,7 +93,10 @@ def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
     if not built.ok:
         common.note(f"not built: {count_line(built.diagnostics)}; log: {built.log}", fg="red")
         near = find_near_target(built)
-        common.hint(f"its target: {near}" if near else f"the same by hand: {built.command}")
+        if needs_other_modules(built):
+            common.hint(f"with the modules that it calls: lkm kernel build -O {built.log.parent} modules")
+        else:
+            common.hint(f"its target: {near}" if near else f"the same by hand: {built.command}")
         return 1
     common.echo_lines(format_built(built, f"own:{name}" if name else "", header_words))
     if line := format_install(built.packages):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -137,8 +138,8 @@ def _own_rows(row: OwnRow) -> list[Row]:
         took = f", {record.seconds:.0f} s" if record.seconds is not None else ""
         label = "built" if record.seconds is not None else "build begun"
         rows += [(label, f"{record.started}{took}, -j{record.jobs}, {record.compiler}")]
-        words = " ".join(f"{name}={value}" for name, value in sorted(record.variables.items()))
-        rows += [("", f"make {words} {' '.join(record.targets)}".rstrip())] if words else []
+        words = [f"{name}={value}" for name, value in sorted(record.variables.items())]
+        rows += [("", shlex.join(["make", *words, *record.targets]))] if words else []
         rows += [("", f"configuration {record.config_sha256[:16]} (SHA-256)")] if record.config_sha256 else []
     return [*rows, *_part_rows(state.own.build, state.kernel)]
 

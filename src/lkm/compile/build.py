@@ -44,7 +44,7 @@ from lkm.kconfig.dotconfig import read_config
 from lkm.kconfig.tree import check_clean
 from lkm.kernel.compiler import read_compiler_version
 from lkm.kernel.layout import read_build_release
-from lkm.kernel.own import LOCK_NAME, own_dir
+from lkm.kernel.own import LOCK_NAME, own_dir, refuse_building
 from lkm.kernel.store import read_size
 from lkm.progress import Progress, Silent
 from lkm.release.record import read_record
@@ -91,8 +91,9 @@ def build_kernel(
         kind = "-".join([tree.arch, "debug" if config.get("DEBUG_INFO") == "y" else "plain"])
         record = _begin(request, words, jobs)
         # What is known of a whole kernel is not forgotten for one object of it, or for its modules.
-        keeps = before is None or record.is_all or not before.is_whole
-        keeps = keeps or (record.is_whole and not before.is_all)
+        keeps = (
+            before is None or record.is_all or not before.is_whole or (record.is_whole and not before.is_all)
+        )
         run = _Run(request, record, words, jobs, kind, keeps)
         if keeps:
             write_build_record(build, record)
@@ -106,10 +107,7 @@ def _alone(build: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(
-                f"{build}: a build is going on there already",
-                hint=f"tail -f {log_path(build)} shows it; or another directory: -O DIR",
-            ) from None
+            raise refuse_building(build) from None
         yield
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm.compile.value import Part
-from lkm.kbuild.diagnostics import is_consequence, parse_log
+from lkm.kbuild.diagnostics import UNDEFINED, is_consequence, parse_log
 from lkm.kbuild.value import Diagnostic, Severity
 from lkm.paths import make_dir
 
@@ -89,6 +89,12 @@ def find_near_target(built: KernelBuilt) -> str:
             same = [name for name in TARGETS if name.lower() == target.lower()]
             return next(iter(same or get_close_matches(target, TARGETS, n=1)), "")
     return ""
+
+
+def needs_other_modules(built: KernelBuilt) -> bool:
+    """Whether one module was to be built that calls others: modpost knows only those of the same call."""
+    alone = any(target.endswith(".ko") for target in built.record.targets)
+    return alone and any(UNDEFINED.search(item.text) for item in built.errors)
 
 
 def read_diagnostics(lines: list[str], build: Path, *, failed: bool) -> tuple[Diagnostic, ...]:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +23,7 @@ from lkm.progress import Progress
 
 # Made while Kbuild prepares: what is to be compiled cannot be counted before.
 _PREPARING = ("scripts/", "tools/", "arch/x86/tools/", "/", "usr/include/")
+_LISTS = ("modules.order", "Module.symvers")  # of all modules of a build
 _UPDATE = 0.1  # seconds between two looks at the clock for the bar
 
 
@@ -131,6 +133,26 @@ def count_steps(
     return []
 
 
+@contextlib.contextmanager
+def kept_lists(build: Path, targets: Sequence[str]) -> Iterator[None]:
+    """Puts the lists of all modules and their symbols back where one module is built.
+
+    `make fs/ext2/ext2.ko` writes both for that one alone, and removes the first (the top Makefile,
+    single_modules): nothing could be installed then, nor built against the other modules.  With their old
+    times, so that `make modules` writes them anew where something is newer.
+    """
+    names = _LISTS if any(target.endswith(".ko") for target in targets) else ()
+    paths = [build / name for name in names if (build / name).is_file()]
+    old = [(path, path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
+    try:
+        yield
+    finally:
+        for path, data, time_ns in old:
+            if not path.is_file() or path.read_bytes() != data:
+                path.write_bytes(data)
+            os.utime(path, ns=(time_ns, time_ns))
+
+
 def run_make(
     tree: Tree,
     build: Path,
@@ -157,7 +179,8 @@ def run_make(
     whole = not any("/" in target or "." in target for target in targets)  # no directory, no one file
     argv = make_argv(tree, build, words, f"-j{jobs}", *targets)
     on_prepared = counting.start if whole else lambda: None
-    with Follower(build, estimate, progress, on_line=on_line, on_prepared=on_prepared) as follower:
+    follow = Follower(build, estimate, progress, on_line=on_line, on_prepared=on_prepared)
+    with kept_lists(build, targets), follow as follower:
         follower.show(time.time())
         result = process.run_lines(
             argv, env=environment, on_line=follower.feed, timeout=timeout, dies_by="TERM"

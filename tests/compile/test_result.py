@@ -61,6 +61,10 @@ def test_a_failure_that_nobody_knows_is_told_by_its_last_words(tmp_path: Path) -
     (item,) = read_diagnostics(log, tmp_path, failed=True)
     assert item.text == "bc: command not understood"
     assert read_diagnostics(log, tmp_path, failed=False) == ()
+    framed = ["make[1]: Entering directory '/o'", *log, "make[1]: Leaving directory '/o'"]
+    assert read_diagnostics(framed, tmp_path, failed=True) == (item,)
+    note = "/src/irq.h:39:33: note: in expansion of macro 'x'"
+    assert read_diagnostics([*log, note], tmp_path, failed=True)[0] == item
     (item,) = read_diagnostics([], tmp_path, failed=True)
     assert item.text == "make gave no reason"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lkm.kbuild import Diagnostic, Severity
-from lkm.kbuild.diagnostics import MAX_DIAGNOSTICS, parse_log
+from lkm.kbuild.diagnostics import MAX_DIAGNOSTICS, is_consequence, parse_log
 from lkm.kbuild.value import flatten
 
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.log"))
@@ -99,3 +99,29 @@ def test_clang_shows_the_line_without_a_bar() -> None:
     )
     (item,) = read(text)
     assert (item.line, item.column, item.source_line) == (3, 9, "        return x;")
+
+
+def test_what_comes_from_no_file() -> None:
+    """gcc 12 and clang 14 of -Dirq_desc=3x, -Dx=1 -Dx=2; the notes at a file's lines belong to it."""
+    text = (
+        '  CC      a.o\n<command-line>: error: invalid suffix "x" on integer constant\n'
+        "/usr/src/a.h:39:33: note: in expansion of macro 'irq_desc'\n   39 | extern struct irq_desc x;\n"
+        "<command line>:1:18: error: invalid suffix 'x' on integer constant\n"
+        "<built-in>:3:9: warning: 'x' macro redefined [-Wmacro-redefined]\n"
+        '<command-line>: warning: "x" redefined\n'
+    )
+    first, note, *others = read(text)
+    assert first.path is None and first.severity is Severity.ERROR
+    assert first.text == '<command-line>: invalid suffix "x" on integer constant'
+    assert (note.line, note.severity) == (39, Severity.NOTE)
+    assert [shown(item).strip() for item in others] == [
+        "-\terror\t<command line>: invalid suffix 'x' on integer constant",
+        "-\twarning\t<built-in>: 'x' macro redefined\t-Wmacro-redefined",
+        '-\twarning\t<command-line>: "x" redefined',
+    ]
+
+
+def test_directories_are_no_part_of_a_message() -> None:
+    assert is_consequence("make[1]: Leaving directory '/mod/o'")
+    assert is_consequence("make: Entering directory '/src'")
+    assert not is_consequence("make[2]: *** No rule to make target 'x'.  Stop.")

@@ -33,6 +33,8 @@ _PACKAGE = re.compile(
     r"dpkg-deb: building package '[^']+' in '(?P<deb>[^']+\.deb)'|^Wrote: (?P<rpm>\S+\.rpm)$"
     r"|^  TAR     (?P<tar>\S+)$|^Tarball successfully created in (?P<old>\S+)$"
 )
+# What a tool told besides the cause.
+_TOLD = re.compile(r": (?:note|warning): ")
 # What dpkg-buildpackage leaves beside the packages.
 _BESIDE = re.compile(r"^ ?dpkg-gen(?:buildinfo|changes) .*(?:-O|>)(?P<path>\S+\.(?:buildinfo|changes))$")
 
@@ -120,6 +122,7 @@ def read_diagnostics(lines: list[str], build: Path, *, failed: bool) -> tuple[Di
     found = tuple(item for group in ordered for item in group)
     if failed and not any(item.severity is Severity.ERROR for item in found):
         said = [line for line in lines if line.strip() and line[0] != " " and not is_consequence(line)]
+        said = [line for line in said if not _TOLD.search(line)]
         text = "; ".join(said[-3:]) or "make gave no reason"
         return (Diagnostic(None, 0, 0, Severity.ERROR, text), *found)
     return found

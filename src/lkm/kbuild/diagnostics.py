@@ -19,6 +19,11 @@ _COMPILER = re.compile(
     r"(?P<severity>fatal error|[Ee]rror|[Ww]arning|note): (?P<text>.*?)"
     r"(?: \[(?P<option>-[\w=,+-]+)\])?$"
 )
+# What comes from no file, but from -D (`<command-line>`, clang: `<command line>`) or the compiler itself.
+_NO_FILE = re.compile(
+    r"^(?P<place><[a-z -]+>):(?:\d+:)* (?P<severity>fatal error|error|warning|note): "
+    r"(?P<text>.*?)(?: \[(?P<option>-[\w=,+-]+)\])?$"
+)
 _SOURCE = re.compile(r"^ *\d* \| (?P<text>.*)$")
 _CLANG_SOURCE = re.compile(r"^\s*\^")
 _MODPOST = re.compile(r"^(?P<severity>ERROR|WARNING): modpost: (?P<text>.*)$")
@@ -47,6 +52,8 @@ _TOOL = re.compile(r"^(?P<severity>[Ww]arning|[Ee]rror|WARNING|ERROR|FATAL): (?P
 _PACKAGER = re.compile(
     r"^(?P<text>(?:dpkg-[\w-]+|dh(?:_\w+)?|rpmbuild): )(?P<severity>error|warning): (?P<more>.*)$"
 )
+# GNU make's frame around what it does in a directory.
+_FRAME = re.compile(r"^make(?:\[\d+\])?: (?:Entering|Leaving) directory ")
 _COMPILER_DIFFERS = re.compile(r"^  (?:The kernel was built by|You are using): ")
 _IN_MACRO = re.compile(r"in (?:expansion|definition) of macro ")
 _MADE = re.compile(r"(?P<path>[\w./+-]+)\.k?o\b")
@@ -57,9 +64,10 @@ _TARGET = re.compile(
 
 
 def is_consequence(line: str) -> bool:
-    """Whether make says no more there than that something failed that was told above."""
+    """Whether make says no more there than that something failed that was told above, or where it is."""
     match = _MAKE.match(line)
-    return match is not None and _CONSEQUENCE.search(match["text"]) is not None
+    said = match is not None and _CONSEQUENCE.search(match["text"]) is not None
+    return said or _FRAME.match(line) is not None
 
 
 def parse_log(
@@ -155,6 +163,10 @@ class _Parser:
         return True
 
     def _compiler(self, line: str) -> bool:
+        if match := _NO_FILE.match(line):
+            severity = match["severity"].removeprefix("fatal ")
+            text = f"{match['place']}: {match['text']}"
+            return self._add(Diagnostic(None, 0, 0, Severity(severity), text, match["option"] or ""))
         match = _COMPILER.match(line)
         if match is None:
             return False

@@ -49,6 +49,20 @@ def test_how_linux_comes_up_in_the_terminal_and_as_a_page(
         assert "Decompression" in text and "initmem" in text
 
 
+@pytest.mark.fetch
+def test_two_kernels_side_by_side_in_the_terminal_and_as_a_page(
+    own_kernel: OwnBuild, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    both = ["--compare", str(own_kernel.build), str(own_kernel.build), "--repeat", "1"]
+    assert run_command(["kernel", "boot", *both, "--svg", "both.svg", "--html", "both.html"]) == 0
+    said = capsys.readouterr()
+    assert "times as long as A" in said.out and "wrote both.svg" in said.err and "wrote both.html" in said.err
+    for name in ("both.svg", "both.html"):
+        text = (tmp_path / name).read_text()
+        assert "Decompression" in text and "times as long as A" in text
+
+
 def test_a_kernel_that_does_not_come_up(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     # Too little memory to unpack it into: nothing is said, and its processor gives up or waits for ever.
     assert run_command(["kernel", "boot", "--memory", "16", "--timeout", "5", "--json"]) == 1

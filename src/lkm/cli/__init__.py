@@ -107,12 +107,26 @@ def _color() -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
-def _usage(error: click.ClickException) -> int:
+def _verb_path(arguments: list[str]) -> str:
+    """`lkm VERB`, or `lkm kernel VERB`, as was typed: click's error on an option does not know its verb."""
+    path, command = "lkm", lkm
+    for word in arguments:
+        found = command.get_command(click.Context(command), word)
+        if found is None:
+            break
+        path = f"{path} {word}"
+        if not isinstance(found, click.Group):
+            break
+        command = found
+    return path
+
+
+def _usage(error: click.ClickException, arguments: list[str]) -> int:
     message, _, hint = error.format_message().partition("\nhint: ")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lkm"
-    if path == "lkm" and len(sys.argv) > 1 and sys.argv[1] in VERBS:
-        path = f"lkm {sys.argv[1]}"
+    if path == "lkm":
+        path = _verb_path(arguments)
     message = message.replace("a valid float range", "a number").replace("a valid integer range", "a number")
     if isinstance(error, click.NoSuchOption) and path in _WITH_PARAMETERS and not _near_options(error):
         message = message.partition(" Did you mean")[0].partition(" (Did you mean")[0]
@@ -145,7 +159,7 @@ def run_command(arguments: list[str]) -> int:
         click.echo(error.format_message())
         return 2
     except click.ClickException as error:
-        return _usage(error)
+        return _usage(error, arguments)
     except LkmError as error:
         show_error(error.message, error.hint)
         return error.status

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from lkm.cli import common
 from lkm.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from lkm.boot import Boot, Comparison
+    from lkm.boot import Boot
     from lkm.kernel import Kernel
 
 _WIDEST = 120
@@ -35,8 +37,15 @@ _LAST = 15  # records of a kernel that did not come up
     help="An installed kernel: image and initramfs from DIR/boot.",
 )
 @click.option("--brief", is_flag=True, help="Without what happens in each phase.")
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into FILE.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with all of it.")
+@click.option(
+    "--svg", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it into FILE."
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page with all of it.",
+)
 @common.json_option
 @common.verbose_option
 def command(
@@ -62,10 +71,13 @@ def command(
     \b
     lkm kernel boot
     lkm kernel boot debian:6.12 --html boot.html
-    lkm kernel boot --compare debian:6.1 debian:6.12
+    lkm kernel boot --compare debian:6.1 debian:6.12 --svg both.svg
     """
-    if compare and (name or root or html or svg):
-        raise UsageError("--compare takes two kernels and nothing else", hint="lkm kernel boot --compare A B")
+    if compare and (name or root):
+        raise UsageError(
+            "--compare takes two kernels, and no other NAME or --root",
+            hint=f"lkm kernel boot --compare {shlex.join(compare)}",
+        )
     if repeat and not compare:
         raise UsageError("--repeat is for --compare", hint="lkm kernel boot --compare A B --repeat 5")
     from lkm.boot.measure import BOOT_TIMEOUT
@@ -78,18 +90,23 @@ def command(
         "cmdline": config.cmdline if cmdline is None else cmdline,
         "timeout": BOOT_TIMEOUT if timeout is None else timeout,
     }
-    if compare:
-        return _compare(compare, repeat or 3, settings, as_json=as_json)
-    boot = _boot(name, root, settings)
-    for path, build in ((svg, _svg), (html, _html)):
+    for option, path in (("--svg", svg), ("--html", html)):
         if path is not None:
-            _write(path, build(boot))
+            _check_writable(path, option)
+    if compare:
+        return _compare(compare, repeat or 3, settings, svg=svg, html=html, as_json=as_json)
+    boot = _boot(name, root, settings)
     if as_json:
         from lkm.show.boot import boot_json
 
         common.emit_json(boot_json(boot))
     else:
         _show(boot, brief=brief)
+    from lkm.show.boot_html import boot_html
+    from lkm.show.boot_svg import boot_svg
+
+    _write(svg, lambda: boot_svg(boot))
+    _write(html, lambda: boot_html(boot))
     return 0 if boot.ok else 1
 
 
@@ -122,10 +139,19 @@ def _find_installed(root: Path, release: str | None) -> tuple[Kernel, Path | Non
     return find_kernel(str(fitting[0]), need_build=False), next(filter(Path.is_file, places), None)
 
 
-def _compare(names: tuple[str, str], repeat: int, settings: dict[str, Any], *, as_json: bool) -> int:
+def _compare(
+    names: tuple[str, str],
+    repeat: int,
+    settings: dict[str, Any],
+    *,
+    svg: Path | None,
+    html: Path | None,
+    as_json: bool,
+) -> int:
     from lkm.boot import boot_kernel, compare_boots
     from lkm.kernel import find_kernel
     from lkm.show.boot import comparison_json, format_comparison
+    from lkm.show.boot_compare import comparison_html, comparison_svg
 
     boots: tuple[list[Boot], list[Boot]] = ([], [])
     with common.progress() as bar:
@@ -139,12 +165,14 @@ def _compare(names: tuple[str, str], repeat: int, settings: dict[str, Any], *, a
                     _show(boot, brief=True)
                     return 1
                 side.append(boot)
-    comparison: Comparison = compare_boots(*boots)
+    comparison = compare_boots(*boots)
     if as_json:
         common.emit_json(comparison_json(comparison))
     else:
         for line in format_comparison(comparison, width=_width(), color=True):
             click.echo(line)
+    _write(svg, lambda: comparison_svg(comparison))
+    _write(html, lambda: comparison_html(comparison))
     return 0
 
 
@@ -180,21 +208,28 @@ def _width() -> int:
     return min(common.terminal_width(), _WIDEST)
 
 
-def _svg(boot: Boot) -> str:
-    from lkm.show.boot_svg import boot_svg
-
-    return boot_svg(boot)
-
-
-def _html(boot: Boot) -> str:
-    from lkm.show.boot_html import boot_html
-
-    return boot_html(boot)
-
-
-def _write(path: Path, text: str) -> None:
+def _check_writable(path: Path, option: str) -> None:
+    """Raises `MissingError` where FILE could not be written, before a kernel is booted for it."""
+    if path.exists() and not path.is_file():
+        return  # a pipe, which is not to be opened twice
+    there = path.exists()
     try:
-        path.write_text(text, encoding="utf-8")
+        path.open("a").close()
+        if not there:
+            path.unlink()
     except OSError as error:
-        raise MissingError(f"cannot write {path}: {error.strerror}") from error
+        parent = shlex.quote(str(path.parent))
+        raise MissingError(
+            f"cannot write {path}: {error.strerror}",
+            hint=f"{option} FILE, elsewhere" if path.parent.exists() else f"mkdir -p {parent}",
+        ) from error
+
+
+def _write(path: Path | None, build: Callable[[], str]) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(build(), encoding="utf-8")
+    except OSError as error:
+        raise MissingError(f"cannot write {path}: {error.strerror}", hint="give another file") from error
     common.note(f"wrote {path}", dim=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _SLOWEST = 10
+_MOST_DIFFERENT = 15
 _WRONG_RATE = 0.05  # of a clock's speed: more than that is told
 _TITLE = 25  # columns
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -252,11 +253,9 @@ def format_comparison(comparison: Comparison, *, width: int = 80, color: bool = 
     yield paint(f"A {before.kernel}: {format_duration(total.before or 0)}", "1")
     yield paint(f"B {after.kernel}: {format_duration(total.after or 0)}", "1")
     if total.ratio is not None:
-        yield f"B takes {total.ratio:.2f} times as long as A{_doubt(comparison)}"
-    yield from textwrap.wrap(_basis(comparison), width)
-    for letter, boot in (("A", before), ("B", after)):
-        for text in boot.unknown:
-            yield from textwrap.wrap(f"{letter}: not known: {text}", width)
+        yield comparison_headline(comparison)
+    for text in comparison_notes(comparison):
+        yield from textwrap.wrap(text, width)
     yield ""
     titles = {phase.name: phase.title for boot in (before, after) for phase in boot.phases}
     yield paint(f"  {'phase':{_TITLE}} {'A':>9} {'B':>9} {'B-A':>9} {'B/A':>6}", "2")
@@ -265,12 +264,34 @@ def format_comparison(comparison: Comparison, *, width: int = 80, color: bool = 
         line = _difference(one, titles.get(one.name, one.name), _TITLE)
         bar = format_bar(0, abs(one.seconds), longest, width - len(line) - 2) if longest else ""
         yield f"{line}  {paint(bar, '31' if one.seconds > 0 else '32')}".rstrip()
-    shown = [one for one in comparison.initcalls[:15] if one.seconds]
+    shown = most_different(comparison)
     if shown:
         yield ""
         yield paint(f"  {'the initcalls that differ most':34} {'A':>9} {'B':>9} {'B-A':>9} {'B/A':>6}", "2")
         for one in shown:
             yield _difference(one, one.name, 34)
+
+
+def comparison_headline(comparison: Comparison) -> str:
+    """How long the second kernel takes, by the first."""
+    ratio = comparison.total.ratio
+    if ratio is None:
+        return f"{comparison.before.kernel} and {comparison.after.kernel} side by side"
+    return f"B takes {ratio:.2f} times as long as A{_doubt(comparison)}"
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """What was measured, how far it can be trusted, and what is not known of either kernel."""
+    sides = ("A", comparison.before), ("B", comparison.after)
+    return [
+        _basis(comparison),
+        *(f"{letter}: not known: {text}" for letter, boot in sides for text in boot.unknown),
+    ]
+
+
+def most_different(comparison: Comparison) -> list[Difference]:
+    """The initcalls that differ most."""
+    return [one for one in comparison.initcalls[:_MOST_DIFFERENT] if one.seconds]
 
 
 def _basis(comparison: Comparison) -> str:
@@ -293,14 +314,17 @@ def _doubt(comparison: Comparison) -> str:
     return ""
 
 
-def _difference(one: Difference, title: str, size: int) -> str:
-    def cell(value: float | None) -> str:
-        return "-" if value is None else format_duration(value)
-
+def difference_cells(one: Difference) -> tuple[str, str, str, str]:
+    """A, B, B-A and B/A; `-` for a kernel that has none of it."""
+    before, after = ("-" if value is None else format_duration(value) for value in (one.before, one.after))
     sign = "+" if one.seconds >= 0 else "-"
     ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
-    change = f"{sign}{format_duration(abs(one.seconds))}"
-    return f"  {title[:size]:{size}} {cell(one.before):>9} {cell(one.after):>9} {change:>9} {ratio:>6}"
+    return before, after, f"{sign}{format_duration(abs(one.seconds))}", ratio
+
+
+def _difference(one: Difference, title: str, size: int) -> str:
+    before, after, change, ratio = difference_cells(one)
+    return f"  {title[:size]:{size}} {before:>9} {after:>9} {change:>9} {ratio:>6}"
 
 
 def boot_json(boot: Boot) -> dict[str, Any]:

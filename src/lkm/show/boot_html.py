@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,7 @@ summary{cursor:pointer;font-weight:600;margin-top:2rem}
 
 def boot_html(boot: Boot) -> str:
     """A complete page on a boot: phases with what happens there, initcalls, memory, log."""
-    title = escape(headline(boot))
     parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<title>{title}</title><style>{_STYLE}{color_rules('background')}</style></head><body>",
-        f"<h1>{title}</h1>",
         f'<p class="dim">{escape(boot.release)}, {escape(boot.machine)}</p>',
         f"<figure>{phases_svg(boot)}</figure>",
         *_phases(boot),
@@ -67,9 +61,20 @@ def boot_html(boot: Boot) -> str:
         *(f"<p>Not known: {escape(text)}</p>" for text in boot.unknown),
         f"<p>Kernel command line: <code>{escape(boot.command_line)}</code></p>",
         *_details(boot),
-        "</body></html>\n",
     ]
-    return "\n".join(parts)
+    return html_page(headline(boot), parts)
+
+
+def html_page(title: str, parts: Iterable[str]) -> str:
+    """A complete page: the title, which is shown, too, and below it the parts, which are HTML."""
+    head = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1">',
+        f"<title>{escape(title)}</title><style>{_STYLE}{color_rules('background')}</style></head><body>",
+        f"<h1>{escape(title)}</h1>",
+    ]
+    return "\n".join([*head, *parts, "</body></html>\n"])
 
 
 def _bar(start: float, size: float, whole: float, group: str, about: str) -> str:

@@ -22,10 +22,10 @@ from lkm.show.size import format_size
 if TYPE_CHECKING:
     from lkm.boot import Boot
 
-_WIDTH, _ROW, _EDGE = 960, 22, 24
-_TITLE_END, _TIME_END, _BARS = 220, 290, 302
+_WIDTH, ROW, EDGE = 960, 22, 24
+_TITLE_END, _TIME_END, BARS = 220, 290, 302
 _HEADLINE = 88  # letters of the usual size
-_BARS_WIDTH = _WIDTH - _BARS - _EDGE
+BARS_WIDTH = _WIDTH - BARS - EDGE
 
 # By what a phase belongs to: on light, on dark.
 COLORS = {
@@ -64,10 +64,9 @@ _STYLE = (
 def boot_svg(boot: Boot) -> str:
     """Timeline of the phases, levels, the slowest functions, memory given back.  Complete SVG text."""
     title = headline(boot)
-    size = min(18.0, 18.0 * _HEADLINE / len(title))  # a long path for a name stays within the picture
     body = [
-        f'<text class="head" style="font-size:{size:.1f}px" x="{_EDGE}" y="36">{escape(title)}</text>',
-        _text(_EDGE, 58, f"{boot.release}, {boot.machine}", "dim"),
+        svg_headline(title),
+        svg_text(EDGE, 58, f"{boot.release}, {boot.machine}", "dim"),
     ]
     y = _phases(boot, body, 100)
     if boot.initcalls:
@@ -75,16 +74,23 @@ def boot_svg(boot: Boot) -> str:
         y = _slowest(boot, body, y + 34)
     if boot.freed:
         y = _freed(boot, body, y + 34)
-    return _document(title, body, y + 16)
+    return svg_document(title, body, y + 16)
 
 
 def phases_svg(boot: Boot) -> str:
     """The timeline alone, to be part of a page."""
     body: list[str] = []
-    return _document(headline(boot), body, _phases(boot, body, 32) + 8)
+    return svg_document(headline(boot), body, _phases(boot, body, 32) + 8)
 
 
-def _document(title: str, body: list[str], height: int) -> str:
+def svg_headline(title: str) -> str:
+    """The first line of a picture; a long one is set smaller, to stay within it."""
+    size = min(18.0, 18.0 * _HEADLINE / len(title))
+    return f'<text class="head" style="font-size:{size:.1f}px" x="{EDGE}" y="36">{escape(title)}</text>'
+
+
+def svg_document(title: str, body: list[str], height: int) -> str:
+    """Complete SVG text of what `body` draws, with the style for it."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
@@ -100,25 +106,25 @@ def _document(title: str, body: list[str], height: int) -> str:
 
 
 def _phases(boot: Boot, body: list[str], y: int) -> int:
-    scale = _BARS_WIDTH / boot.total if boot.total > 0 else 0.0
+    scale = BARS_WIDTH / boot.total if boot.total > 0 else 0.0
     phases = in_order(boot.phases)
-    bottom = y + len(phases) * _ROW
-    x = float(_EDGE)
+    bottom = y + len(phases) * ROW
+    x = float(EDGE)
     there = {phase_group(phase.name) for phase in phases}
     for group in [group for group in GROUPS if group in there]:
         body.append(f'<rect class="{group}" x="{x:.0f}" y="{y - 28}" width="11" height="11" rx="2"/>')
-        body.append(_text(x + 17, y - 18, GROUPS[group], "dim"))
+        body.append(svg_text(x + 17, y - 18, GROUPS[group], "dim"))
         x += 34 + 7.2 * len(GROUPS[group])
     for tick in _ticks(boot.total):
-        at = _BARS + tick * scale
+        at = BARS + tick * scale
         body.append(f'<line class="line" x1="{at:.1f}" y1="{y}" x2="{at:.1f}" y2="{bottom}"/>')
         body.append(f'<text class="axis" x="{at:.1f}" y="{bottom + 15}">{tick:g} s</text>')
     for phase in phases:
         title = f"{'+ ' if phase.aside else ''}{phase.title}"
         about = f"{phase.title}: {phase.start:.3f} s to {phase.end:.3f} s. {phase.what}"
-        bar = (_BARS + phase.start * scale, max(phase.seconds * scale, 1.5))
-        body += _row(y, (title, format_duration(phase.seconds)), bar, phase_group(phase.name), about)
-        y += _ROW
+        bar = (BARS + phase.start * scale, max(phase.seconds * scale, 1.5))
+        body += svg_row(y, (title, format_duration(phase.seconds)), bar, phase_group(phase.name), about)
+        y += ROW
     return y + 16
 
 
@@ -126,59 +132,62 @@ def _levels(boot: Boot, body: list[str], y: int) -> int:
     sums = level_sums(boot.initcalls)
     longest = max(seconds for _, seconds in sums.values())
     together = format_duration(sum(one.seconds for one in boot.initcalls))
-    body.append(_text(_EDGE, y, f"{len(boot.initcalls)} initcalls, {together} together", "sub"))
+    body.append(svg_text(EDGE, y, f"{len(boot.initcalls)} initcalls, {together} together", "sub"))
     y += 10
     for level, (count, seconds) in sums.items():
         title = f"{level or 'level unknown'} ({count})"
-        size = max(seconds / longest * _BARS_WIDTH, 1.5) if longest else 1.5
+        size = max(seconds / longest * BARS_WIDTH, 1.5) if longest else 1.5
         about = f"{count} functions of level {level or 'unknown'}: {format_duration(seconds)}"
-        body += _row(y, (title, format_duration(seconds)), (_BARS, size), "calls", about)
-        y += _ROW
+        body += svg_row(y, (title, format_duration(seconds)), (BARS, size), "calls", about)
+        y += ROW
     return y
 
 
 def _slowest(boot: Boot, body: list[str], y: int) -> int:
     found = slowest(boot.initcalls, 12)
     longest = max(one.seconds for one in found)
-    body.append(_text(_EDGE, y, "The slowest of them", "sub"))
+    body.append(svg_text(EDGE, y, "The slowest of them", "sub"))
     y += 10
     for one in found:
-        size = max(one.seconds / longest * _BARS_WIDTH * 0.55, 1.5) if longest else 1.5
+        size = max(one.seconds / longest * BARS_WIDTH * 0.55, 1.5) if longest else 1.5
         place = ", ".join(filter(None, [one.level, origin(one)]))
         about = f"{one.name}(): {format_duration(one.seconds)}, {place}"
-        body += _row(y, (one.name, format_duration(one.seconds)), (_BARS, size), "calls", about)
-        body.append(_text(_BARS + size + 8, y + 15, place, "dim"))
-        y += _ROW
+        body += svg_row(y, (one.name, format_duration(one.seconds)), (BARS, size), "calls", about)
+        body.append(svg_text(BARS + size + 8, y + 15, place, "dim"))
+        y += ROW
     return y
 
 
 def _freed(boot: Boot, body: list[str], y: int) -> int:
     whole = sum(one.bytes for one in boot.freed)
     largest = max(one.bytes for one in boot.freed)
-    body.append(_text(_EDGE, y, f"Memory given back: {format_size(whole)}", "sub"))
+    body.append(svg_text(EDGE, y, f"Memory given back: {format_size(whole)}", "sub"))
     y += 10
     for one in boot.freed:
-        size = max(one.bytes / largest * _BARS_WIDTH * 0.3, 1.5)
+        size = max(one.bytes / largest * BARS_WIDTH * 0.3, 1.5)
         means = freed_means(one.what)
         title = one.what.replace("unused kernel image (", "").removesuffix(")")
         about = f"Freeing {one.what} memory: {one.bytes >> 10}K. {means}"
-        body += _row(y, (title, f"{one.bytes >> 10} KiB"), (_BARS, size), "user", about)
-        body.append(_text(_BARS + size + 8, y + 15, means, "dim"))
-        y += _ROW
+        body += svg_row(y, (title, f"{one.bytes >> 10} KiB"), (BARS, size), "user", about)
+        body.append(svg_text(BARS + size + 8, y + 15, means, "dim"))
+        y += ROW
     return y
 
 
-def _row(y: int, texts: tuple[str, str], bar: tuple[float, float], group: str, about: str) -> Iterator[str]:
+def svg_row(
+    y: int, texts: tuple[str, str], bar: tuple[float, float], group: str, about: str
+) -> Iterator[str]:
     """One line: `texts`: its title and its value; `bar`: where it begins and how long it is."""
     title, value = texts
     yield f"<g><title>{escape(about)}</title>"
-    yield _text(_EDGE, y + 15, title)
+    yield svg_text(EDGE, y + 15, title)
     yield f'<text class="num" x="{_TIME_END}" y="{y + 15}">{escape(value)}</text>'
-    place = f'x="{bar[0]:.1f}" y="{y + 4}" width="{bar[1]:.1f}" height="{_ROW - 8}"'
+    place = f'x="{bar[0]:.1f}" y="{y + 4}" width="{bar[1]:.1f}" height="{ROW - 8}"'
     yield f'<rect class="{group}" {place} rx="2"/></g>'
 
 
-def _text(x: float, y: int, text: str, kind: str = "") -> str:
+def svg_text(x: float, y: int, text: str, kind: str = "") -> str:
+    """A text from `x` on, its base line at `y`; `kind`: a class of the style."""
     name = f' class="{kind}"' if kind else ""
     return f'<text{name} x="{x:.0f}" y="{y}">{escape(text)}</text>'
 

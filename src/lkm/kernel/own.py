@@ -112,6 +112,14 @@ def is_building(build: Path) -> bool:
     return False
 
 
+def refuse_building(build: Path) -> UsageError:
+    """What to say where somebody builds in a build directory now, and nobody else is to work there."""
+    return UsageError(
+        f"{build}: a build is going on there already",
+        hint=f"tail -f {build / LOG_NAME} shows it; or another directory: -O DIR",
+    )
+
+
 def find_unbuilt(build: Path, name: str) -> BadInputError | None:
     """What to say of a build directory that has no kernel in it yet; None where it is no build directory.
 

@@ -64,7 +64,8 @@ def test_dry_run(get: Command, command: Command, tmp_path: Path, home: Path) -> 
     ]
     assert not (tmp_path / "d").exists() and not (tmp_path / "cache").exists()
     assert "kernel.org/pub/scm" in command("get", "git:v6.12", "--dry-run")[0]
-    assert command("get", "debian:6.12", "--dry-run")[0] == "the package linux-source-6.12, by apt\n"
+    out, err = command("get", "debian:6.12", "--dry-run")
+    assert out == "the package linux-source-6.12, by apt\n" and "not asked" in err
     out, _ = command("get", "6.12.9", "--dry-run")
     assert "  from  https://cdn.kernel.org/pub/linux/kernel/v6.x/linux-6.12.9.tar.xz" in out
     out, _ = command("get", "6.13-rc5", "--dry-run")
@@ -147,7 +148,10 @@ def test_verify_a_tree(command: Command, get: Command, tmp_path: Path, trust: li
         (("verify",), 2, "missing argument"),
         (("verify", "nothing.tar.xz"), 2, "there is no such file"),
         (("verify", ".", "--deep"), 2, "the file that"),
-        (("verify", "."), 2, "nothing says where"),
+        (("get", "debian:99", "--dry-run"), 2, "'99' is no series"),
+        (("verify", "."), 2, "is no tree of kernel sources"),
+        (("verify", "x.tar"), 2, "x.tar is no tarball"),
+        (("verify", ".", "--tarball", "x.tar"), 2, "x.tar is no tarball"),
         (("verify", "x.tar", "--deep"), 2, "are for a tree"),
     ],
 )
@@ -155,6 +159,15 @@ def test_wrong_use(words: tuple[str, ...], status: int, message: str, command: C
     Path("x.tar").touch()
     out, err = command(*words, status=status)
     assert out == "" and message in err and "hint: " in err
+
+
+def test_sources_of_nobody_knows_where(command: Command, home: Path, tmp_path: Path) -> None:
+    for name in ("Kconfig", "Makefile", "scripts/kconfig/conf.c", "arch/x86/Kconfig"):
+        file = tmp_path / "mine" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    out, err = command("verify", str(tmp_path / "mine"), status=2)
+    assert out == "" and f"nothing says where {tmp_path / 'mine'} came from" in err and "--tarball" in err
 
 
 def test_a_fetch_that_is_interrupted_goes_on(org: Any, people: Any, server: Server, trust: list[str]) -> None:

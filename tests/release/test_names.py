@@ -13,6 +13,7 @@ from lkm.release.names import (
     directory_name,
     find_nearest,
     is_release,
+    is_wanted,
     parse_wanted,
 )
 
@@ -71,6 +72,23 @@ def test_what_is_no_name(words: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_wanted(words)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ("7", "a series has two numbers", "6.12 (its newest)"),
+        ("6.x", "a series has two numbers", "6.12 (its newest)"),
+        ("6.12.99999", "is no release of Linux", "lkm kernel get 6.12"),
+        ("ubuntu:6.1", "the sources of Ubuntu's kernels are not got yet", "lkm kernel get 6.1"),
+        ("arch:linux", "the sources of Arch's kernels are not got yet", "lkm kernel get debian:6.12"),
+    ],
+)
+def test_what_may_have_been_meant(words: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_wanted(words)
+    assert caught.value.hint.endswith(hint) or hint in caught.value.hint.split(", ")
+    assert not is_wanted(words) and is_wanted("6.12")
 
 
 def test_directories() -> None:

@@ -139,6 +139,7 @@ def _get_git(wanted: Wanted, asked: _Asked, policy: Policy, bar: common.Bar) -> 
     if asked.dry_run:
         how = f"a worktree of {asked.reference}" if asked.reference else f"a clone of {url}"
         click.echo(f"{wanted.text}: {how}, below {_dest(asked) or sources_dir()}")
+        common.note("whether that has it was not asked", dim=True)
         return None
     return get_git(
         wanted.text,
@@ -153,11 +154,12 @@ def _get_git(wanted: Wanted, asked: _Asked, policy: Policy, bar: common.Bar) -> 
 
 def _get_debian(words: str, asked: _Asked, bar: common.Bar) -> Got | None:
     from lkm.kernel.debian import Debian
-    from lkm.kernel.debian_source import get_debian_source
+    from lkm.kernel.debian_source import get_debian_source, package_name
 
     debian = Debian(read_config())
     if asked.dry_run:
-        click.echo(f"the package linux-source-{words}, by apt")
+        click.echo(f"the package {package_name(words)}, by apt")
+        common.note("whether Debian has it was not asked", dim=True)
         return None
     return get_debian_source(debian, words, dest=_dest(asked), progress=bar)
 

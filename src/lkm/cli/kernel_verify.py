@@ -59,6 +59,11 @@ def command(
         return _verify_tree(place, deep, tarball, signature, policy, as_json=as_json)
     if deep or tarball is not None:
         raise UsageError("--deep and --tarball are for a tree", hint="lkm kernel verify TREE --tarball FILE")
+    from lkm.release.verify import find_signature
+
+    # With a signature beside it, that says what it is.
+    if signature is None and find_signature(place) is None:
+        _check_tarball(place)
     with common.progress() as bar:
         answer = verify_file(
             place,
@@ -85,14 +90,46 @@ def _near(place: Path) -> str:
     return f"lkm kernel verify {place.parent / near[0]}" if near else "lkm kernel get VERSION fetches one"
 
 
+def _check_tarball(path: Path) -> None:
+    from lkm.release.compression import is_tarball
+
+    try:
+        good = is_tarball(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint=f"ls -l {path}") from None
+    if not good:
+        raise UsageError(
+            f"{path} is no tarball, compressed or not",
+            hint="lkm kernel get --no-unpack VERSION fetches one of a kernel's sources",
+        )
+
+
+def _check_tree(tree: Path) -> None:
+    """Raises `UsageError` for a directory of which neither a record nor git nor its files say what it is."""
+    from lkm.kconfig.tree import is_tree
+    from lkm.release.git import is_git_tree
+    from lkm.release.record import read_record
+
+    if read_record(tree) is None and not is_git_tree(tree) and not is_tree(tree):
+        raise UsageError(
+            f"{tree} is no tree of kernel sources (Kconfig, Makefile and scripts/kconfig are looked for)",
+            hint="lkm kernel get VERSION fetches one",
+        )
+
+
 def _verify_tree(
     tree: Path, deep: bool, tarball: Path | None, signature: Path | None, policy: Policy, *, as_json: bool
 ) -> int:
     from lkm.release import verify_tree
 
+    tree = tree.resolve()
+    if tarball is not None:
+        _check_tarball(tarball)
+    elif not deep:
+        _check_tree(tree)
     with common.progress() as bar:
         answer = verify_tree(
-            tree.resolve(), deep=deep, tarball=tarball, signature=signature, policy=policy, progress=bar
+            tree, deep=deep, tarball=tarball, signature=signature, policy=policy, progress=bar
         )
     if as_json:
         common.emit_json({"schema": SCHEMA, "ok": answer.ok, **common.to_plain(answer)})

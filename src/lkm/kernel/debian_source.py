@@ -21,18 +21,24 @@ from lkm.version import release_key, series
 _SERIES = re.compile(r"\d+\.\d+")
 
 
+def package_name(words: str) -> str:
+    """The package of a series' sources: `6.12` → `linux-source-6.12`; `UsageError` for what is no series."""
+    if not _SERIES.fullmatch(words):
+        near = re.match(r"\d+\.\d+(?!\d)", words)
+        raise UsageError(
+            f"Debian has one package of sources for a series, such as 6.12; '{words}' is no series",
+            hint=f"lkm kernel get debian:{near[0] if near else '6.12'}",
+        )
+    return f"linux-source-{words}"
+
+
 def get_debian_source(debian: Debian, words: str, *, dest: Path | None, progress: Progress) -> Got:
     """The sources of Debian's newest kernel of a series (`6.12`), its patches applied.
 
     The tree is `linux-source-6.12` below `dest` (default: the cache).  Raises `UsageError` where Debian has
     no such package, `MissingError` where it cannot be had.
     """
-    if not _SERIES.fullmatch(words):
-        raise UsageError(
-            f"Debian has one package of sources for a series, '{words}' is none",
-            hint="lkm kernel get debian:6.12",
-        )
-    name = f"linux-source-{words}"
+    name = package_name(words)
     final = (dest or sources_dir()) / name
     with locked(make_dir(sources_dir()) / f".{name}.lock"):
         if final.exists():

@@ -8,6 +8,7 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from lkm.errors import BadInputError, MissingError
@@ -137,6 +138,14 @@ class _Zstd:
 def find_compression(start: bytes) -> Compression:
     """How a file with these first bytes is compressed; what is not known counts as not compressed."""
     return next((kind for magic, kind in _MAGIC if start.startswith(magic)), Compression.NONE)
+
+
+def is_tarball(path: Path) -> bool:
+    """Whether a file begins as a tar does, or as one that is compressed; raises `OSError`."""
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    # POSIX and GNU both write `ustar` there, in the header of the first member.
+    return find_compression(start) is not Compression.NONE or start[257:262] == b"ustar"
 
 
 def _new_decompressor(kind: Compression) -> _Decompressor:

@@ -15,6 +15,9 @@ _RELEASE = re.compile(r"\d{1,3}\.\d{1,4}(?:\.\d{1,4}){0,2}(?:-rc\d{1,3})?")
 # What may stand for a git object's name on a command line: nothing that could be an option or an expression.
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}")
 
+_FORMS = "6.12.9, 6.12 (its newest), stable, longterm, mainline, git:v6.12, debian:6.12"
+_OTHERS = ("ubuntu", "fedora", "arch")  # whose kernels have names here, and whose sources nothing gets
+
 
 class Kind(StrEnum):
     """How a release is named."""
@@ -53,10 +56,7 @@ def parse_wanted(words: str) -> Wanted:
         return Wanted(Kind.GIT, ref)
     version = text.removeprefix("linux-").removeprefix("v")
     if not is_release(version):
-        raise UsageError(
-            f"'{words}' is no release of Linux",
-            hint="6.12.9, 6.12 (its newest), stable, longterm, mainline, git:v6.12, debian:6.12",
-        )
+        raise _no_wanted(words, version)
     if version.startswith("2."):
         return Wanted(Kind.EXACT, version)
     numbers = version.split(".")
@@ -65,6 +65,35 @@ def parse_wanted(words: str) -> Wanted:
     if len(numbers) == 3 and numbers[2] == "0":
         return Wanted(Kind.EXACT, ".".join(numbers[:2]))
     return Wanted(Kind.EXACT, version)
+
+
+def _no_wanted(words: str, version: str) -> UsageError:
+    """What to say of a name that is none, with the one that may have been meant."""
+    provider, colon, rest = version.partition(":")
+    if colon and provider in _OTHERS:
+        return UsageError(
+            f"'{words}': the sources of {provider.capitalize()}'s kernels are not got yet",
+            hint=f"kernel.org's: lkm kernel get {rest}" if is_release(rest) else "lkm kernel get debian:6.12",
+        )
+    numbers = re.match(r"(\d{1,3})(?!\d)(?:\.(\d{1,4})(?!\d))?", version)
+    if numbers is None:
+        return UsageError(f"'{words}' is no release of Linux", hint=_FORMS)
+    if numbers[2] is None:
+        return UsageError(
+            f"'{words}' is no release of Linux: a series has two numbers, as 6.12 has", hint=_FORMS
+        )
+    return UsageError(
+        f"'{words}' is no release of Linux", hint=f"the newest of its series: lkm kernel get {numbers[0]}"
+    )
+
+
+def is_wanted(words: str) -> bool:
+    """Whether `parse_wanted` knows what it is."""
+    try:
+        parse_wanted(words)
+    except UsageError:
+        return False
+    return True
 
 
 def is_release(text: str) -> bool:

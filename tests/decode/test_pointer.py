@@ -131,3 +131,58 @@ def test_what_is_proved_is_named(  # noqa: PLR0917
 def test_of_two_that_may_be_it_none_is_named(module: Path) -> None:
     one = decode_at(module, "both", r"addl \(%r", access="read", registers={})
     assert one.expression == ""
+
+
+# gcc makes dev_size.isra.0, which is given `d->part`, and reads `p->size` in it; in joined() both loads get
+# the line of part_weight(), that it puts in; fetch() reads `p->size` for part_size() before it calls it.
+SPLIT = """\
+struct part { int a; int b; long size; long weight; };
+struct device { int id; struct part *part; };
+struct holder { long count; struct part *part; };
+struct device *volatile dev; struct holder *volatile holder;
+extern int work(const char *text, int number);
+__attribute__((noinline)) static long part_size(struct part *p) { return p->size + 1; }
+__attribute__((noinline)) static long dev_size(struct device *d) { return part_size(d->part) * 2; }
+static long part_weight(struct part *p)
+{
+    return p->size + 1;
+}
+static long dev_weight(struct device *d)
+{
+    return part_weight(d->part) * 2;
+}
+long joined(void)
+{
+    return dev_weight(dev);
+}
+__attribute__((noinline)) long fetch(void) { return part_size(holder->part); }
+__attribute__((noinline)) long kept(struct device *d) { return work("", d->id) + d->part->weight; }
+__attribute__((noinline)) int crash_init(void) { return kept(dev) + dev_size(dev) + joined(); }
+"""
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_module(tmp_path_factory.mktemp("split"), source=SPLIT)
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "wrong", "line"),
+    [
+        ("dev_size.isra.0", r"8\(%r", "d", 7),
+        ("joined", r"8\(%r", "p", 10),
+        ("fetch", r"8\(%r..\), %rdi", "holder", 20),
+    ],
+)
+def test_what_the_compiler_moved_into_another_function_is_not_named(
+    split: Path, function: str, text: str, wrong: str, line: int
+) -> None:
+    one = decode_at(split, function, text, access="read", address=8, registers={})
+    assert one.place is not None and one.place.line == line
+    assert one.expression == "" and f"`{wrong}" not in one.means + one.usually
+    assert one.means == "a NULL pointer was followed, at offset 0x8"
+
+
+def test_one_that_is_there_still_is(split: Path) -> None:
+    one = decode_at(split, "kept", r"0x10\(%r", access="read", address=16, registers={})
+    assert one.expression == "d->part->weight"

@@ -22,7 +22,7 @@ from lkm.decode.dwarf.types import (
     pointed_to,
     struct_name,
 )
-from lkm.decode.dwarf.variables import Variable, find_global, variables_at
+from lkm.decode.dwarf.variables import Variable, find_global, removed_parameters, variables_at
 
 NEAR_NULL = 0x10000  # bytes from 0 that count as a member of what a NULL pointer points to
 
@@ -63,13 +63,15 @@ class _Access(NamedTuple):
     """A place that an expression may access: `size` is how many bytes from `offset` on it can be.
 
     `how`: `read`, `write`, or "" for what may be either (`p->a += 1`, `&p->a`).  `root`: the variable whose
-    own value is the pointer, "" where that was read from memory.
+    own value is the pointer, "" where that was read from memory.  `sure`: the instruction may be this
+    access; where the variable that it begins with is lost it is likelier another one.
     """
 
     followed: Followed
     size: int
     how: str = "read"
     root: str = ""
+    sure: bool = True
 
 
 class Seen(NamedTuple):
@@ -107,6 +109,24 @@ class Surroundings:
                 return one
         return find_global(self._scopes[0].unit, name) if self._scopes else None
 
+    def is_lost(self, name: str) -> bool:
+        """Whether what the source calls so has no value at the address, or none that is told."""
+        variable = self.find(name)
+        return variable is not None and variable.lost
+
+    def in_called(self, text: str, offset: int) -> bool:
+        """Whether what a function of the file that a line calls was given may be whose access it is.
+
+        Compilers read for a function of the file what it would read through a pointer, and pass that on
+        (`.isra`), or join what one that is put in reads with its caller's own instruction: the line is the
+        caller's then.
+        """
+        if not self._scopes:
+            return False
+        names = {match[1] for match in _CALLED.finditer(text)}
+        removed = removed_parameters(self._code.debug, self._scopes[0].unit, names)
+        return any(_through(one, offset) is not None for one in removed)
+
     def in_register(self, register: str) -> list[Variable]:
         """The variables that live in a register, the innermost scope's first."""
         return [one for one in self._variables if register and one.register == register]
@@ -116,8 +136,8 @@ def find_followed(around: Surroundings, line: str, seen: Seen) -> Followed | Non
     """What was followed, as far as that is proved; `line`: the source line.
 
     Proved it is where a variable lives in the register that was followed; or where one pointer alone of the
-    line fits in offset and direction, nothing known speaks against it, and the line accesses nothing else
-    that could be it.
+    line fits in offset and direction, its variable has a value there, nothing known speaks against it, and
+    neither the line nor what it calls accesses anything else that could be it.
     """
     text = _MEASURED.sub("T", strip_texts(line))
     accesses = list(_accesses(around, text))
@@ -129,6 +149,8 @@ def find_followed(around: Surroundings, line: str, seen: Seen) -> Followed | Non
     if (
         _OPAQUE.search(_without_declared(text, seen.how))
         or len({one.followed.pointer for one in fitting}) != 1
+        or not all(one.sure for one in fitting)
+        or around.in_called(text, seen.offset)
     ):
         return None
     return next((one.followed for one in fitting if one.followed in exact), fitting[0].followed)
@@ -257,13 +279,17 @@ def _stars(around: Surroundings, match: re.Match[str], statement: str) -> Iterat
         kind = pointed_to(kind)
         how = _how(statement, match.start(), match.end()) if level == count else "read"
         pointer = "*" * (level - 1) + name
-        yield _Access(Followed(f"*{pointer}", pointer, 0, ""), byte_size(kind), how, name * (level == 1))
+        followed, root = Followed(f"*{pointer}", pointer, 0, ""), name * (level == 1)
+        yield _Access(followed, byte_size(kind), how, root, not around.is_lost(name))
 
 
 def _chain(around: Surroundings, match: re.Match[str], statement: str) -> Iterator[_Access]:
     accesses, kind = _links(around, match[0])
     if not accesses:
         return
+    name = re.match(r"\w+", match[0])
+    if name is not None and around.is_lost(name[0]):
+        accesses = [one._replace(sure=False) for one in accesses]
     yield from accesses[:-1]
     begin, last = match.start(), accesses[-1]
     before = statement[:begin].rstrip()
@@ -271,7 +297,7 @@ def _chain(around: Surroundings, match: re.Match[str], statement: str) -> Iterat
         written, size = last.followed.expression, byte_size(pointed_to(kind))
         yield last
         how = _how(statement, len(before) - 1, match.end())
-        yield _Access(Followed(f"*{written}", written, 0, ""), size, how)
+        yield last._replace(followed=Followed(f"*{written}", written, 0, ""), size=size, how=how, root="")
     else:
         yield last._replace(how=_how(statement, begin, match.end()))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lkm.decode.code import CodeFile, Fit, Found, KernelFile
 from lkm.decode.dwarf.debug import DAMAGE, Site
+from lkm.decode.dwarf.lines import KERNEL_HEADER
 from lkm.decode.value import SourceLine, Step, Walk
 from lkm.errors import LkmError
 from lkm.klog.report import Code, Frame, Kind, Report
@@ -24,7 +25,6 @@ MACHINERY = re.compile(
     r"|check_bytes|print_|lock_acquire|__lock_acquire|panic|nmi_|__show_regs|kobject_add_internal|sysfs_warn_dup"
     r"|spin_dump|spin_bug|do_error|no_context|bad_area|__die|search_)"
 )
-_KERNEL_HEADER = re.compile(r"(?:^|/)include/|/arch/\w+/include/")
 
 
 @dataclass(slots=True)
@@ -137,8 +137,7 @@ def _source_lines(sites: tuple[Site, ...], unit: str, *, own: bool) -> tuple[Sou
     lines = []
     for index, site in enumerate(sites):
         is_own = own and (
-            (bool(directory) and site.path.startswith(f"{directory}/"))
-            or not _KERNEL_HEADER.search(site.path)
+            (bool(directory) and site.path.startswith(f"{directory}/")) or not KERNEL_HEADER.search(site.path)
         )
         lines.append(
             SourceLine(site.function, site.path, site.line, site.column, index < len(sites) - 1, is_own)

@@ -7,6 +7,7 @@ Source: DWARF 5, section 6.2; version 4 and before as in DWARF 4, section 6.2.
 from __future__ import annotations
 
 import posixpath
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from lkm.decode.dwarf.part import Part
 from lkm.decode.dwarf.unit import Unit, read_leb, read_sleb
 from lkm.errors import BadInputError
 
+KERNEL_HEADER = re.compile(r"(?:^|/)include/|/arch/\w+/include/")  # a path of one, from wherever it counts
 _MOST_ROWS = 1 << 21
 _DIRECTORY, _PATH = 2, 1  # DW_LNCT_directory_index, DW_LNCT_path
 

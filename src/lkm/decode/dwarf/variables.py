@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lkm.decode.dwarf.debug import Debug, Scope, name_of
+from lkm.decode.dwarf.lines import KERNEL_HEADER
 from lkm.decode.dwarf.lists import read_locations
 from lkm.decode.dwarf.number import At, Form, Tag
 from lkm.decode.dwarf.types import Type
@@ -20,6 +21,7 @@ from lkm.elf import Machine
 _VARIABLES = {Tag.VARIABLE, Tag.FORMAL_PARAMETER}
 _REG0, _REG31, _REGX = 0x50, 0x6F, 0x90  # DW_OP_reg0, DW_OP_reg31, DW_OP_regx
 _ADDR = 0x03  # DW_OP_addr
+_PARAMETER_REF = 0xFA  # DW_OP_GNU_parameter_ref: what a caller would have passed, had it not been taken away
 
 REGISTERS = {
     Machine.X86_64: (
@@ -31,11 +33,16 @@ REGISTERS = {
 
 
 class Variable(NamedTuple):
-    """A variable or parameter.  `register`: where its value is at the address asked for, "" for elsewhere."""
+    """A variable or parameter.  `register`: where its value is at the address asked for, "" for elsewhere.
+
+    `lost`: its value is nowhere there.  What a compiler took away from a copy of a function (`.isra`,
+    `.constprop`, `.part`) or did not need where it put one in is so; other things are in its registers.
+    """
 
     name: str
     type: Type | None
     register: str
+    lost: bool = False
 
 
 def variables_at(debug: Debug, scopes: list[Scope], address: int) -> Iterator[Variable]:
@@ -48,9 +55,33 @@ def variables_at(debug: Debug, scopes: list[Scope], address: int) -> Iterator[Va
             attributes = scope.unit.read(entry)
             name = name_of(scope.unit, attributes)
             if name:
-                number = _register_at(scope.unit, attributes.get(At.LOCATION), address)
+                block = _expression_at(scope.unit, attributes, address)
+                number = _register(block)
                 register = names[number] if 0 <= number < len(names) else ""
-                yield Variable(name, _type_of(scope.unit, attributes), register)
+                lost = block[:1] in {b"", bytes([_PARAMETER_REF])} and At.CONST_VALUE not in attributes
+                yield Variable(name, _type_of(scope.unit, attributes), register, lost)
+
+
+def removed_parameters(debug: Debug, unit: Unit, names: set[str]) -> Iterator[Variable]:
+    """The parameters of functions of a file with these names that a call may not have got as the source says.
+
+    All of a function that was put in or copied somewhere (it is described apart from its code then), for it
+    may have been here; of another one what is in no register where it begins.  Those of kernel headers are
+    left out.
+    """
+    table = debug.lines(unit)
+    for entry in unit.children(unit.root):
+        if entry.shape.tag != Tag.SUBPROGRAM:
+            continue
+        attributes = unit.read(entry)
+        if At.DECLARATION in attributes or unit.string(attributes.get(At.NAME)) not in names:
+            continue
+        file = attributes.get(At.DECL_FILE)
+        if table is not None and file is not None and KERNEL_HEADER.search(table.path(file.value)):
+            continue
+        low = min((begin for begin, _ in unit.ranges(attributes)), default=None)
+        found = variables_at(debug, [Scope(unit, entry, attributes)], low or 0)
+        yield from (one for one in found if low is None or one.lost)
 
 
 def find_global(unit: Unit, name: str) -> Variable | None:
@@ -92,16 +123,20 @@ def _type_of(unit: Unit, attributes: dict[int, Attribute]) -> Type | None:
     return None
 
 
-def _register_at(unit: Unit, location: Attribute | None, address: int) -> int:
-    """The DWARF number of the register that a variable is in at an address, -1 for none."""
+def _expression_at(unit: Unit, attributes: dict[int, Attribute], address: int) -> bytes:
+    """The expression that says where a variable is at an address, b"" where nothing does."""
+    location = attributes.get(At.LOCATION)
+    if location is None:  # a static variable has it where the function is described that was put in
+        origin = unit.reference(attributes.get(At.ABSTRACT_ORIGIN))
+        location = origin[0].read(origin[1]).get(At.LOCATION) if origin is not None else None
     if location is None:
-        return -1
+        return b""
     if location.block or location.form in {Form.EXPRLOC, Form.BLOCK1}:
-        return _register(location.block)
+        return location.block
     for low, high, block in read_locations(unit.debug, unit, location):
         if low <= address < high:
-            return _register(block)
-    return -1
+            return block
+    return b""
 
 
 def _register(block: bytes) -> int:

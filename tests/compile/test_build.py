@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from kernel_sources import fetch_tree
 
 from lkm.cli import run_command
 from lkm.compile.again import find_differences, prepare_again
@@ -42,8 +43,6 @@ STEP = f"  CC      {PART}"
 @pytest.fixture(scope="module")
 def tree() -> Tree:
     """The sources of 6.1."""
-    from kernel_sources import fetch_tree
-
     return read_tree(fetch_tree())
 
 
@@ -226,18 +225,14 @@ def test_the_same_bytes_in_another_directory(own_kernel: OwnBuild, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_for_another_machine(tree: Tree, tmp_path: Path) -> None:
-    """arm64's part of the sources is not unpacked for the tests: whose are at LKM_TEST_TREE is built."""
-    place = os.environ.get("LKM_TEST_TREE")
-    if not place:
-        pytest.skip("whole sources are needed: LKM_TEST_TREE=DIR")
+def test_for_another_machine(tmp_path: Path) -> None:
     compiler = (
         "aarch64-linux-gnu-gcc" if shutil.which("aarch64-linux-gnu-gcc") else "aarch64-linux-gnu-gcc-12"
     )
     if shutil.which(compiler) is None:
         pytest.skip("no aarch64-linux-gnu-gcc on this machine")
     words = {"ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-", "CC": compiler}
-    cross = read_tree(Path(place), words)
+    cross = read_tree(fetch_tree(whole=True), words)
     configure(cross, tmp_path, Wanted(target="tinyconfig"))
     built = build_kernel(Request(cross, tmp_path))
     assert built.ok and built.record.arch == "arm64"

@@ -45,6 +45,8 @@ def test_install_and_uninstall(command: Command, built: Kernel, root: Path) -> N
     assert gone["ok"] and gone["release"] == release and gone["left"] == []
     _, err = command("uninstall", "--root", root / "nowhere", status=2)
     assert f"{root / 'nowhere'} does not exist" in err
+    _, err = command("uninstall", "--root", __file__, status=2)
+    assert f"{__file__} is not a directory" in err
     assert list(root.iterdir()) == [], "the directories that installing made are gone, too"
     _, err = command("uninstall", release, "--root", root, status=2)
     assert f"no kernel '{release}' in {root}" in err and f"hint: lkm kernel install NAME --root {root}" in err
@@ -76,6 +78,7 @@ def test_a_replaced_image_and_a_damaged_record(
         record.write_text(json.dumps({**data, key: value}))
         _, err = command("uninstall", kernel.release, "--root", root, status=1)
         assert "damaged" in err and kernel.modules.exists()
+        assert f"hint: lkm kernel uninstall --force {kernel.release} --root {root} " in err
 
 
 def test_the_machine_itself_is_asked_for_and_needs_root(built: Kernel) -> None:

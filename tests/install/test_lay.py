@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 from install_roots import put, read_tree
 
-from lkm.errors import BadInputError, UsageError
+from lkm.errors import BadInputError, MissingError, UsageError
 from lkm.install import Request, make_plan, plan_removal, read_source, uninstall
+from lkm.install.plan import check_room
 from lkm.install.value import MANIFEST, read_manifest
 from lkm.kernel import Kernel, find_kernel
 
@@ -233,32 +234,54 @@ def test_two_at_once_do_not_mix(make_kernel: Callable[..., Kernel], root: Path, 
     assert now in alone
 
 
+def put_on_a_disk(kernel: Kernel, root: Path, place: Path, options: str) -> str:
+    """Installs below `root` with a file system of its own, mounted where nobody else sees it, at `place`; the
+    error, its hint and what is there afterwards.
+    """
+    code = (
+        "import sys; from install_roots import *; from lkm.kernel import find_kernel\n"
+        "from lkm.errors import MissingError\n"
+        "kernel = find_kernel(sys.argv[1], need_build=False)\n"
+        "root = Path(sys.argv[2])\n"
+        "try: put(kernel, root)\n"
+        "except MissingError as error: print(error.message, error.hint, sorted(read_tree(root)))"
+    )
+    mount = f'mount --make-rprivate /; mount -t tmpfs -o {options} none "$0" && exec "$@"'
+    python = [sys.executable, "-c", code, str(kernel.build), str(root)]
+    unshare = ["unshare", "--mount", "--propagation", "unchanged"]  # in a chroot it cannot be changed
+    unshare += [] if os.geteuid() == 0 else ["--map-root-user"]
+    argv = [*unshare, "sh", "-c", mount, str(place), *python]
+    path = os.pathsep.join([str(KILLER.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_too_little_room_is_found_before_anything_is_written(built: Kernel, tmp_path: Path) -> None:
-    """A file system too small for /boot, then for /lib/modules, mounted where nobody else sees it."""
+    """A file system too small for /boot, then for /lib/modules."""
     assert built.image is not None
     for full, size in (("boot", 5 << 20), ("lib/modules", 4 << 20)):
         root = tmp_path / full.replace("/", "-")
         (root / full).mkdir(parents=True)
-        code = (
-            "import sys; from install_roots import *; from lkm.kernel import find_kernel\n"
-            "from lkm.errors import MissingError\n"
-            "kernel = find_kernel(sys.argv[1], need_build=False)\n"
-            "root = Path(sys.argv[2])\n"
-            "try: put(kernel, root)\n"
-            "except MissingError as error: print(error.message, error.hint, sorted(read_tree(root)))"
-        )
-        mount = f'mount --make-rprivate /; mount -t tmpfs -o size={size} none "$0" && exec "$@"'
-        python = [sys.executable, "-c", code, str(built.build), str(root)]
-        unshare = ["unshare", "--mount", "--propagation", "unchanged"]  # in a chroot it cannot be changed
-        unshare += [] if os.geteuid() == 0 else ["--map-root-user"]
-        argv = [*unshare, "sh", "-c", mount, str(root / full), *python]
-        path = os.pathsep.join([str(KILLER.parent), os.environ.get("PYTHONPATH", "")])
-        done = subprocess.run(
-            argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        assert f"no room on the disk of {root / full}: " in done.stdout
-        assert "--root DIR" in done.stdout and done.stdout.rstrip().endswith("[]")
+        said = put_on_a_disk(built, root, root / full, f"size={size}")
+        assert f"no room on the disk of {root / full}: " in said
+        assert "--root DIR" in said and said.rstrip().endswith("[]")
+        assert "uninstall" not in said, "nothing is installed there that could go"
+
+
+def test_a_place_that_is_read_only_is_told_as_that(built: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    said = put_on_a_disk(built, tmp_path, tmp_path / "boot", "ro")
+    assert said == f"cannot write in {tmp_path}/boot: Read-only file system another place: --root DIR []\n"
+
+
+def test_what_makes_room_names_the_place(built: Kernel, laid: Path) -> None:
+    plan = make_plan(read_source(built), Request(laid, strip=True))
+    with pytest.raises(MissingError, match="no room on the disk") as caught:
+        check_room(replace(plan, tree_size=1 << 60))
+    assert caught.value.hint == f"lkm kernel uninstall RELEASE --root {laid}; another place: --root DIR"
 
 
 def test_what_is_wrong_with_the_place(built: Kernel, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -147,7 +146,7 @@ def _check_rights(plan: Plan, name: str) -> None:
     try:
         check_writable(plan.places)
     except MissingError as error:
-        if plan.places.root == _ROOT and os.geteuid() != 0:
+        if error.hint.startswith("sudo"):
             raise MissingError(error.message, hint=_sudo()) from error
         raise
 
@@ -197,12 +196,13 @@ def _prove(plan: Plan, name: str) -> Proof:
 
 
 def _again(verb: str, plan: Plan) -> str:
-    root = "" if plan.places.root == _ROOT else f" --root {shlex.quote(str(plan.places.root))}"
-    return f"lkm kernel {verb} {plan.source.release}{root}"
+    from lkm.install.value import root_words
+
+    return f"lkm kernel {verb} {plan.source.release}{root_words(plan.places.root)}"
 
 
 @click.command("uninstall", short_help="Take away an installed kernel.")
-@click.argument("name", metavar="NAME", required=False)
+@click.argument("name", metavar="[NAME]", required=False)
 @_root_option
 @_via_option
 @click.option("--force", is_flag=True, help="One that lkm did not install, the running one or the last one.")
@@ -243,7 +243,7 @@ def uninstall_command(
     try:
         check_writable(removal.places)
     except MissingError as error:
-        if removal.places.root == _ROOT and os.geteuid() != 0:
+        if error.hint.startswith("sudo"):
             raise MissingError(error.message, hint=_sudo()) from error
         raise
     if root.resolve() == _ROOT and not yes:
@@ -259,7 +259,8 @@ def uninstall_command(
 def _find(name: str, root: Path, find_installed: Any) -> str:
     """The release that NAME is there; a kernel's name means its own, where nothing there bears it."""
     if not root.is_dir():
-        raise UsageError(f"{root} does not exist", hint="--root DIR")
+        what = "is not a directory" if root.exists() else "does not exist"
+        raise UsageError(f"{root} {what}", hint="--root DIR")
     try:
         return str(find_installed(name, root))
     except UsageError as error:

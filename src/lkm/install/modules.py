@@ -15,7 +15,7 @@ from lkm.install.value import MANIFEST, Manifest, Places, Source
 from lkm.kbuild.make import build_environment
 from lkm.kernel.layout import read_text
 from lkm.progress import Progress
-from lkm.release.space import check_space
+from lkm.release.space import ENDLESS, check_space
 
 _TIMEOUT = 3600.0
 _LINKS = ("build", "source")  # they lead elsewhere and are never entered
@@ -107,7 +107,7 @@ def _make(argv: list[str], source: Source, places: Places, progress: Progress) -
     env = build_environment(source.build)
     result = process.run_lines(argv, cwd=source.build, env=env, on_line=tell, timeout=_TIMEOUT)
     if result.status and "No space left on device" in result.stdout:
-        check_space(places.stage, 1 << 62, hint=_HINT)
+        check_space(places.stage, ENDLESS, hint=_HINT)
     if result.status and "modules disabled" in result.stdout:
         raise BadInputError(f"{source.kernel.name}: CONFIG_MODULES is not set", hint="lkm kernel configure")
     result.check("make modules_install")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,17 @@ from lkm.guest.identity import find_busybox
 from lkm.install.initramfs import ROOT_MODULES, can_unpack
 from lkm.install.machine import Machine, find_machine
 from lkm.install.modules import build_depmod, build_modules_install, has_dependencies, measure_modules
-from lkm.install.value import How, Manifest, Places, Request, Source, Step, read_manifest
+from lkm.install.value import (
+    How,
+    Manifest,
+    Places,
+    Request,
+    Source,
+    Step,
+    list_installed,
+    read_manifest,
+    root_words,
+)
 from lkm.module import module_name
 from lkm.release.space import check_space
 
@@ -92,7 +103,7 @@ def make_plan(source: Source, request: Request) -> Plan:
 
 def _check_root(root: Path) -> Path:
     if not root.exists():
-        raise UsageError(f"{root} does not exist", hint=f"mkdir -p {root}")
+        raise UsageError(f"{root} does not exist", hint=f"mkdir -p {shlex.quote(str(root))}")
     if not root.is_dir():
         raise UsageError(f"{root} is not a directory", hint="--root DIR")
     root = root.resolve()
@@ -105,14 +116,32 @@ def _check_root(root: Path) -> Path:
 
 
 def check_writable(places: Places) -> None:
-    """Raises `MissingError` where the place's directories cannot be written by this user."""
+    """Raises `MissingError` where the place's directories cannot be written by this user, and says why."""
     for place in (places.boot, places.trees):
         there = _existing(place)
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise MissingError(
-                f"cannot write in {there}" + ("" if os.geteuid() == 0 else ": not as this user"),
-                hint="sudo, with the same words" if places.root == Path("/") else "another place: --root DIR",
-            )
+        if os.access(there, os.W_OK | os.X_OK):
+            continue
+        user = os.geteuid() != 0 and not _is_read_only(there)
+        reason = "not as this user" if user else _ask_kernel(there)
+        raise MissingError(
+            f"cannot write in {there}" + (f": {reason}" if reason else ""),
+            hint="sudo, with the same words"
+            if user and places.root == Path("/")
+            else "another place: --root DIR",
+        )
+
+
+def _is_read_only(directory: Path) -> bool:
+    return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+
+
+def _ask_kernel(directory: Path) -> str:
+    """Why no file can be made in it, in the kernel's words; open(2) with O_TMPFILE leaves none behind."""
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.strerror or ""
+    return ""
 
 
 def _existing(path: Path) -> Path:
@@ -134,7 +163,7 @@ def _find_there(places: Places, source: Source, *, force: bool) -> tuple[Manifes
     if old is not None and old.name != source.kernel.name and old.image != str(source.image) and not force:
         raise UsageError(
             f"another kernel {places.release} is there already: {old.name}, installed {old.installed[:10]}",
-            hint=f"lkm kernel uninstall {places.release} --root {places.root}; or --force",
+            hint=f"lkm kernel uninstall {places.release}{root_words(places.root)}; or --force",
         )
     return old, there
 
@@ -142,7 +171,10 @@ def _find_there(places: Places, source: Source, *, force: bool) -> tuple[Manifes
 def check_room(plan: Plan) -> None:
     """Raises `MissingError` where there is less room than is needed; asks each file system once."""
     trees, boot = _existing(plan.places.trees), _existing(plan.places.boot)
-    hint = "lkm kernel uninstall RELEASE; --strip; or another place: --root DIR"
+    hints = [] if plan.request.strip else ["--strip"]
+    if list_installed(plan.places.root):
+        hints = [f"lkm kernel uninstall RELEASE{root_words(plan.places.root)}", *hints]
+    hint = "; ".join([*hints, "another place: --root DIR"])
     if trees.stat().st_dev == boot.stat().st_dev:
         check_space(trees, plan.tree_size + plan.boot_size, spare=_SPARE, hint=hint)
         return

@@ -27,6 +27,7 @@ from lkm.install.value import (
     Uninstalled,
     list_installed,
     read_manifest,
+    root_words,
 )
 from lkm.kernel.layout import list_releases
 from lkm.paths import locked_directory
@@ -85,9 +86,7 @@ def suggest_installed(root: Path, *, near: str = "") -> str:
         return f"lkm kernel install NAME --root {shlex.quote(str(root))}: lkm has installed none there yet"
     others = [name for name in list_releases(root) if name not in known]
     first = next(iter(get_close_matches(near, known, n=1)), known[0])
-    command = f"lkm kernel uninstall {first}"
-    command += "" if root.resolve() == Path("/") else f" --root {shlex.quote(str(root))}"
-    return f"{command}; installed by lkm: {', '.join(known)}" + (
+    return f"lkm kernel uninstall {first}{root_words(root)}; installed by lkm: {', '.join(known)}" + (
         f"; by others: {', '.join(others)}" if others else ""
     )
 

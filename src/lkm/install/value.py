@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -196,10 +197,16 @@ def read_manifest(path: Path) -> Manifest | None:
         if manifest.release != path.parent.name:
             raise ValueError(f"it is of {manifest.release}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        which = f"{path.parent.name}{root_words(path.parents[3])}"
         raise BadInputError(
-            f"{path}: damaged: {error}", hint="lkm kernel uninstall --force RELEASE removes by name"
+            f"{path}: damaged: {error}", hint=f"lkm kernel uninstall --force {which} removes by name"
         ) from error
     return manifest
+
+
+def root_words(root: Path) -> str:
+    """` --root DIR` to end a command with that is for `root`; "" for the machine itself."""
+    return "" if root.resolve() == Path("/") else f" --root {shlex.quote(str(root))}"
 
 
 def list_installed(root: Path) -> list[Manifest]:

@@ -13,6 +13,7 @@ from lkm.errors import MissingError
 
 # What is left free whatever is asked for, in bytes.
 SPARE = 64 << 20
+ENDLESS = 1 << 62  # bytes: more than any disk has, where it is not known how many are needed
 
 
 def check_space(directory: Path, need: int, *, spare: int = SPARE, hint: str = "") -> None:
@@ -20,8 +21,8 @@ def check_space(directory: Path, need: int, *, spare: int = SPARE, hint: str = "
     free = shutil.disk_usage(directory).free
     if free < need + spare:
         raise MissingError(
-            f"no room on the disk of {directory}: {free >> 20} MiB free, "
-            f"{(need + spare) >> 20} MiB are needed",
+            f"no room on the disk of {directory}: {free >> 20} MiB free"
+            + (f", {(need + spare) >> 20} MiB are needed" if need < ENDLESS else ""),
             hint=hint or "lkm kernel remove NAME, or export LKM_CACHE=/a/directory/with/room",
         )
 
@@ -36,7 +37,7 @@ def writing(directory: Path, *, place: str = "--dest DIR") -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            check_space(directory, 1 << 62)
+            check_space(directory, ENDLESS, hint=f"give another place: {place}")
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             where = error.filename or directory
             raise MissingError(

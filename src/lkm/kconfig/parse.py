@@ -98,7 +98,11 @@ def _read(shells: Shells) -> Any:
             return open_lines(filename, expand=self.expand, put=shells.put)
 
         def expand(self, line: str) -> str:
-            expanded: str = self._expand_whole(line, ())
+            self.linenr += 1  # counted once it is read, which it is being
+            try:
+                expanded: str = self._expand_whole(line, ())
+            finally:
+                self.linenr -= 1
             # What a line is about must be known now; what it is worth may come later.
             return expanded if _VALUE.match(line) else shells.resolve(expanded)
 

@@ -19,7 +19,7 @@ from lkm.decode.last import last_path, read_last, write_last
 from lkm.kbuild import build
 from lkm.kernel import Kernel
 from lkm.klog import parse_log
-from lkm.paths import find_built, source_of
+from lkm.paths import builds_dir, find_built, source_of
 
 Capture = pytest.CaptureFixture[str]
 LOGS = Path(__file__).parents[1] / "klog" / "logs"
@@ -235,16 +235,67 @@ def test_what_was_given_in_place_of_the_module_is_told(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("", "empty.txt is empty"), ("what is this\n", "no kernel report in empty.txt")],
+    ("text", "said", "hint"),
+    [
+        ("", "empty.txt is empty", "sudo dmesg | lkm decode"),
+        ("what is this\n", "no kernel report in empty.txt", "journalctl -k -b -1 | lkm decode"),
+    ],
 )
-def test_a_file_without_a_report_is_named(
-    text: str, said: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+def test_a_file_without_a_report_is_named_with_what_to_type(  # noqa: PLR0917
+    text: str, said: str, hint: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty.txt").write_text(text)
     assert run_command(["decode", "empty.txt"]) == 1
-    assert capfd.readouterr().err.strip() == said
+    first, second = capfd.readouterr().err.splitlines()
+    assert first == said and second.startswith(f"hint: {hint}")
+
+
+def test_a_report_whose_beginning_is_missing_is_told(log: Path, module: Path, capfd: Capture) -> None:
+    lines = log.read_text().splitlines(keepends=True)
+    begin = next(at for at, line in enumerate(lines) if "RIP: " in line)
+    log.write_text("".join(line for line in lines[begin:] if "Call Trace:" not in line))
+    assert run_command(["decode", str(log), str(module)]) == 1
+    said = capfd.readouterr().err
+    assert "the beginning of one is missing; it happened at show+0x" in said
+    assert "hint: lkm decode takes the log from its BUG:" in said
+
+
+def test_what_is_of_another_module_than_the_last_run_is_told(
+    log: Path, module: Path, tmp_path: Path, capfd: Capture, nothing_piped: None
+) -> None:
+    write_last("", [module], parse_log(log.read_bytes()), first=0)
+    other = tmp_path / "other.c"
+    other.write_text(MODULE)
+    assert run_command(["decode", str(other)]) == 0
+    said = capfd.readouterr()
+    assert f"{other} is not of the last run, which was of crash\nhint: lkm decode LOG {other}\n" in said.err
+    assert "`dev->name`" in said.out
+    assert run_command(["decode", str(module)]) == 0
+    assert "is not of the last run" not in capfd.readouterr().err
+
+
+def test_a_directory_stands_for_what_was_built_from_its_files(
+    log: Path, module: Path, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "crash.c").write_text(MODULE)
+    made = builds_dir(source / "crash.c") / "kernel" / "ko"
+    made.mkdir(parents=True)
+    module.rename(made / "crash.ko")
+    assert run_command(["decode", str(log), "--module", str(source)]) == 0
+    assert "`dev->name`" in capfd.readouterr().out
+    monkeypatch.chdir(source)
+    assert run_command(["decode", str(log)]) == 0
+    assert "`dev->name`" in capfd.readouterr().out
+    log.write_text(log.read_text().replace("[crash]", "[eat]"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run_command(["decode", str(log), "src"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "no source lines of eat: src has no eat.ko, and none was built from it (--module eat.ko)" in said
 
 
 def test_an_empty_pipe_is_told() -> None:

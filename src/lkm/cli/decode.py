@@ -7,8 +7,9 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,18 +66,19 @@ def command(
         if not path.exists():
             raise UsageError(f"{path}: there is no such file", hint="lkm decode LOG MODULE.ko")
     log: bytes | Sequence[Record]
+    empty: Callable[[], tuple[str, str]]
     kernel = _find_kernel(kernel_name)
     vmlinux = None
     if logs or _is_piped():
         name = logs[0] if logs else "-"
         log = data = _read(name)
-        empty = _why_nothing(name, data)
+        empty = partial(_why_nothing, name, data)
         paths = paths or _beside()
     else:
         last = _last()
-        log, empty = last.log, "no kernel report in the last run"
+        log, empty = last.log, _nothing_in_last
         _tell_which(last)
-        paths = paths or [path for path in last.modules if path.is_file()]
+        paths = [*_of_last(paths, last), *(path for path in last.modules if path.is_file())]
         vmlinux = last.vmlinux
     from lkm.decode import decode_log
 
@@ -128,13 +130,40 @@ def _read(name: str) -> bytes:
     return data
 
 
-def _why_nothing(name: str, data: bytes) -> str:
-    """What is said of a log without a report."""
-    if name == "-":
-        if not data:
-            return "nothing came through the pipe (dmesg may need root)"
-        return "no kernel report in what came through the pipe"
-    return f"no kernel report in {name}" if data.strip() else f"{name} is empty"
+def _why_nothing(name: str, data: bytes) -> tuple[str, str]:
+    """What is said of a log without a report, and what to type."""
+    from lkm.klog import find_remains, parse_log
+
+    where = "what came through the pipe" if name == "-" else name
+    if not data.strip():
+        what = "nothing came through the pipe (dmesg may need root)" if name == "-" else f"{name} is empty"
+        return what, "sudo dmesg | lkm decode"
+    left = find_remains(parse_log(data))
+    if left is None:
+        return f"no kernel report in {where}", "journalctl -k -b -1 | lkm decode has the boot before this one"
+    at = f"; it happened at {left}" if left else ""
+    return (
+        f"no kernel report in {where}: the beginning of one is missing{at}",
+        "lkm decode takes the log from its BUG:, Oops: or WARNING: line on",
+    )
+
+
+def _nothing_in_last() -> tuple[str, str]:
+    return "no kernel report in the last run", "lkm decode LOG MODULE.ko"
+
+
+def _of_last(paths: Sequence[Path], last: LastRun) -> list[Path]:
+    """What was given, so far as it can be of the last run; what is of another module is told."""
+    from lkm.decode.given import open_modules
+    from lkm.module.file import module_name
+
+    names = {module_name(path.name) for path in last.modules}
+    theirs = [path for path in paths if names & open_modules([path], names).keys()]
+    for path in paths:
+        if names and path not in theirs:
+            common.note(f"{path} is not of the last run, which was of {' '.join(sorted(names))}")
+            common.hint(f"lkm decode LOG {path}")
+    return theirs if names else list(paths)
 
 
 def _tell_which(last: LastRun) -> None:
@@ -153,9 +182,9 @@ def _beside() -> list[Path]:
     """The modules of the current directory, and what was built from it; those that do not fit the log are not
     used."""
     from lkm.decode.code import open_code
-    from lkm.paths import find_built
+    from lkm.decode.given import find_made
 
-    found = find_built(Path())
+    found = find_made(Path())
     for path in sorted(Path().glob("*.ko")):
         with suppress(LkmError):
             found.append(open_code(path).path)
@@ -182,9 +211,11 @@ def _find_kernel(name: str | None) -> Kernel | None:
     return find_kernel(name, need_build=False)
 
 
-def _show(decoded: Sequence[Decoded], *, show_all: bool, empty: str) -> None:
+def _show(decoded: Sequence[Decoded], *, show_all: bool, empty: Callable[[], tuple[str, str]]) -> None:
     if not decoded:
-        common.note(empty)
+        what, hint = empty()
+        common.note(what)
+        common.hint(hint)
         return
     from lkm.show.decode import format_decoded, later_lines
 

@@ -36,14 +36,18 @@ def open_modules(paths: Sequence[Path], named: set[str]) -> dict[str, list[CodeF
 
 def _files(path: Path, named: set[str]) -> list[Path]:
     wanted = sorted(_find_named(path, named))[:_MOST_FILES] if path.is_dir() else []
-    return wanted + [one for one in _built(path) if module_name(one.name) in named]
+    return wanted + [one for one in find_made(path) if module_name(one.name) in named]
 
 
-def _built(path: Path) -> list[Path]:
-    """What was built in the cache from a source; of a C file, from the directory that it is in, too."""
+def find_made(path: Path) -> list[Path]:
+    """The modules in the cache that were built from a source.
+
+    Of a C file also those from the directory that it is in; of a directory those from one of its C files.
+    """
     from lkm.paths import find_built
 
-    return find_built(path) + (find_built(path.parent) if path.suffix == ".c" else [])
+    others = [path.parent] if path.suffix == ".c" else sorted(path.glob("*.c"))[:_MOST_FILES]
+    return [one for source in (path, *others) for one in find_built(source)]
 
 
 def _find_named(directory: Path, named: set[str]) -> Iterator[Path]:
@@ -66,10 +70,12 @@ def missing_words(name: str, paths: Sequence[Path], named: set[str]) -> str:
     others = [path for path in paths if path not in files]
     if others:
         path = others[0]
-        if is_source(path) and not any(_built(path)):
+        if is_source(path) and not any(find_made(path)):
             what = "is not built" if path.suffix == ".c" else "holds no .ko"
             return f"{begin}{path} {what}: lkm build {path}"
-        return f"{begin}neither in nor built from {path} is a {name}.ko"
+        if path.suffix == ".c":
+            return f"{begin}what was built from {path} has no {name}.ko (--module {name}.ko)"
+        return f"{begin}{path} has no {name}.ko, and none was built from it (--module {name}.ko)"
     wrong = next((path for path in files if module_name(path.name) not in named), None)
     if wrong is not None:
         shown = wrong.name if source_of(wrong.absolute()) else wrong  # a path in the cache says nothing

@@ -9,12 +9,14 @@ from lkm.klog.record import Record, format_record, log_text, parse_console, pars
 if TYPE_CHECKING:
     from lkm.klog.find import find_reports
     from lkm.klog.log import parse_log
+    from lkm.klog.remains import find_remains
     from lkm.klog.report import Code, Frame, Kind, Place, Report, Trace
 
 # Reports are looked for only where something went wrong: `lkm run` does without the rest until then.
 _WHERE = {
     "find": ("find_reports",),
     "log": ("parse_log",),
+    "remains": ("find_remains",),
     "report": ("Code", "Frame", "Kind", "Place", "Report", "Trace"),
 }
 _PLACE = {name: place for place, names in _WHERE.items() for name in names}
@@ -27,6 +29,7 @@ __all__ = [
     "Record",
     "Report",
     "Trace",
+    "find_remains",
     "find_reports",
     "format_record",
     "log_text",

@@ -11,6 +11,7 @@ import pytest
 from lkm.errors import UsageError
 from lkm.kconfig.index import Index
 from lkm.kconfig.why import explain_option
+from lkm.show.kconfig import format_least
 
 pytestmark = pytest.mark.fetch
 Small = Callable[..., tuple[Index, Path]]
@@ -62,6 +63,16 @@ config NUMBER
 config NEVER
 \tbool "never"
 \tdepends on MISSING
+config IS_CLANG
+\tdef_bool n
+config IS_LLD
+\tdef_bool n
+config HAS_LINKED
+\tdef_bool y
+\tdepends on IS_CLANG && IS_LLD && !EXPERT
+config LINKED
+\tbool "linked"
+\tdepends on HAS_LINKED
 config ROUND
 \tbool "round"
 \tdepends on ROUNDER
@@ -121,6 +132,18 @@ def test_where_there_is_no_way_none_is_claimed(small: Small, option: str) -> Non
     assert change is None or not change.proved
 
 
+@pytest.mark.parametrize(("option", "stops"), [("NEVER", ("MISSING",)), ("LINKED", ("IS_CLANG", "IS_LLD"))])
+def test_what_stops_it_is_named(small: Small, option: str, stops: tuple[str, ...]) -> None:
+    index, output = small(KCONFIG, CONFIG)
+    why = explain_option(index, output, option)
+    assert why.change is not None and not why.change.proved
+    assert (why.change.settings, why.change.stops) == ((), stops)
+    lines = list(format_least(why.change, str, every=False))
+    assert lines == ["no way to y was found", f"  it needs what nobody can set: {', '.join(stops)}"]
+    assert explain_option(index, output, option) == why  # as it is remembered
+    assert explain_option(index, output, option, wanted="n").change is None
+
+
 def test_the_part_that_is_not_met_is_marked(small: Small) -> None:
     index, output = small(KCONFIG, CONFIG + "CONFIG_A=y\nCONFIG_B=y\n")
     why = explain_option(index, output, "C")
@@ -136,6 +159,9 @@ def test_an_unknown_option_is_told_with_near_names(small: Small) -> None:
     with pytest.raises(UsageError, match="has no option HIDEN") as caught:
         explain_option(index, output, "HIDEN")
     assert "lkm kernel why HIDDEN" in caught.value.hint
+    with pytest.raises(UsageError, match="has no option QXQXQX") as caught:
+        explain_option(index, output, "QXQXQX")
+    assert caught.value.hint == f"grep -rin --include='Kconfig*' -e QXQXQX {index.tree.path}"
 
 
 def test_the_answer_is_remembered_until_config_or_tree_change(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lkm.kconfig.tree import Tree
 
 SCHEMA = 1
+_WHYS = 3  # as many lines are tried; the rest is above
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -297,16 +298,18 @@ def _show(made: Configured, tree: Tree, *, every: bool, brief: bool) -> None:
 
 
 def _hint_refused(refused: Sequence[Refusal], place: Path) -> None:
-    """What to type for what did not come about: a value or a name that was meant, else why."""
+    """What to type for what did not come about: the values and names that were meant, and why of others."""
     from lkm.kconfig.refusal import Cause, find_meant
 
-    meant = [better for one in refused if (better := find_meant(one)) is not None]
-    if meant:
-        words = [str(one) for one in meant]
+    meant = [(better, one.got) for one in refused if (better := find_meant(one)) is not None]
+    others = [one for one in refused if find_meant(one) is None and one.cause is not Cause.NO_SYMBOL]
+    # What is so already need not be set, unless there is nothing else to say.
+    words = [str(better) for better, got in meant if better.value != got]
+    if not words and not others:
+        words = [str(better) for better, _ in meant]
+    if words:
         common.hint(shlex.join(["lkm", "kernel", "configure", "-O", str(place), "set", *words]))
-        return
-    asked = next((one for one in refused if one.cause is not Cause.NO_SYMBOL), None)
-    if asked is not None:
+    for one in others[:_WHYS]:
         # With a value that it cannot have, why could say no more.
-        option = asked.setting.name if asked.cause is Cause.TYPE else str(asked.setting)
+        option = one.setting.name if one.cause is Cause.TYPE else str(one.setting)
         common.hint(shlex.join(["lkm", "kernel", "why", option, "-O", str(place)]))

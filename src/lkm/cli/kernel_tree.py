@@ -65,6 +65,7 @@ def find_named(name: str) -> Path:
     if path.is_dir():
         return path
     from lkm.release.get import list_trees
+    from lkm.release.names import is_wanted
     from lkm.version import release_key
 
     here = list(list_trees())
@@ -75,6 +76,11 @@ def find_named(name: str) -> Path:
     ]
     if fitting:
         return max(fitting)[1]
+    if not is_wanted(name):
+        raise UsageError(
+            f"{name}: no such directory{', and no release of Linux' if '/' not in name else ''}",
+            hint="--tree DIR or VERSION; lkm kernel get 6.12 fetches sources",
+        )
     known = ", ".join(record.version for _, record in here)
     raise UsageError(
         f"{name}: no such directory, and no sources of that version here"

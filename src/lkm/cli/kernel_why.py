@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lkm.kconfig.index import Index
 
 SCHEMA = 1
+_OF_CLANG = {"CC_IS_CLANG", "LD_IS_LLD", "AS_IS_LLVM"}  # on where make is told LLVM=1
 
 
 @click.command("why", short_help="Why an option is on or off, and what would change it.")
@@ -52,6 +53,9 @@ def why_command(
         if why.change is not None and why.change.proved:
             words = " ".join(map(str, why.change.settings))
             common.hint(f"lkm kernel configure {f'-O {output} ' if output else ''}set {words}")
+        elif why.change is not None and not _OF_CLANG.isdisjoint(why.change.stops):
+            words = f"LLVM=1 set {why.name}={why.change.wanted}"
+            common.hint(f"by clang: lkm kernel configure {f'-O {output} ' if output else ''}{words}")
     return 1 if why.change is not None and not why.change.proved else 0
 
 

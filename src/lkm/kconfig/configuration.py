@@ -25,6 +25,7 @@ from lkm.kconfig.refusal import (
     find_wrong_value,
 )
 from lkm.kconfig.tree import Tree, check_clean
+from lkm.kernel.own import is_building, refuse_building
 from lkm.paths import make_dir
 
 # Targets that need a .config to start from, and those after which everything not asked for stays off.
@@ -101,11 +102,13 @@ class Configured:
 def configure(tree: Tree, output: Path, request: Request) -> Configured:
     """Makes OUTPUT/.config; on an error the one that was there stays.
 
-    Raises `UsageError` for a target that needs a configuration where there is none, `BadInputError` where
-    make or conf refuses.
+    Raises `UsageError` for a target that the tree has not, for one that needs a configuration where there is
+    none, and where a build is going on in OUTPUT; `BadInputError` where make or conf refuses.
     """
     check_clean(tree)
     check_output(output)
+    if is_building(output):
+        raise refuse_building(output)
     config = make_dir(output) / ".config"
     start = read_config_text(request.start) if request.start is not None else None
     steps: list[str] = []
@@ -120,7 +123,7 @@ def configure(tree: Tree, output: Path, request: Request) -> Configured:
         base = _read(config) or {}
         if request.settings:
             assert index is not None
-            apply_settings(tree, output, index, settings.values(), target=request.target, steps=steps)
+            _settle(tree, output, index, settings, target=request.target, steps=steps)
         elif not request.target:
             steps.append(run_target(tree, output, "olddefconfig").command)
         after = _read(config) or {}
@@ -204,7 +207,30 @@ def _run_base(
     if target in ("", "oldconfig"):
         return
     settings = {"LSMOD": str(request.modules.absolute())} if request.modules is not None else {}
-    steps.append(run_target(tree, output, target, settings=settings).command)
+    # configfiles in scripts/kconfig/Makefile, which in 6.1 merges nothing, without a word.
+    places = [tree.path / "kernel/configs", tree.path / "arch" / tree.arch / "configs"]
+    if target.endswith(".config") and not any((place / target).exists() for place in places):
+        raise _no_target(tree, output, target)
+    try:
+        steps.append(run_target(tree, output, target, settings=settings).command)
+    except BadInputError as error:
+        if "Can't find default configuration" in error.message:  # conf.c, of a _defconfig
+            raise _no_target(tree, output, target) from None
+        raise
+
+
+def _no_target(tree: Tree, output: Path, target: str) -> UsageError:
+    from difflib import get_close_matches
+
+    places = ("kernel/configs/*.config", f"arch/{tree.arch}/configs/*config")
+    files = sorted({path.name for place in places for path in tree.path.glob(place)})
+    words = "".join(f" {name}={value}" for name, value in tree.words if name == "ARCH")
+    near = get_close_matches(target, [*TARGETS, *files], n=2)
+    lines = [f"lkm kernel configure -O {output}{words} {one}" for one in near]
+    return UsageError(
+        f"Linux {tree.version} has no {target} for {tree.arch}",
+        hint=", or ".join(lines) or f"those it has: {', '.join(files)}",
+    )
 
 
 def find_absent(index: Index, modules: Path, values: Mapping[str, str]) -> Iterator[Refusal]:
@@ -252,6 +278,27 @@ def _answer(
                 file.write(_line(index, taken[name]))
     steps.append(run_target(tree, output, "olddefconfig").command)
     return [one for one in taken.values() if one.where != "default"], list(given.values())
+
+
+def _settle(
+    tree: Tree,
+    output: Path,
+    index: Index,
+    settings: Mapping[str, Setting],
+    *,
+    target: str,
+    steps: list[str],
+) -> None:
+    """Has conf take the settings; one out of range stays as it was, where conf would take the nearest end."""
+    config = output / ".config"
+    text = config.read_bytes()
+    apply_settings(tree, output, index, settings.values(), target=target, steps=steps)
+    refusals = find_refusals(index, settings, _read(config) or {})
+    outside = {one.setting.name for one in refusals if one.cause is Cause.RANGE}
+    if outside:
+        config.write_bytes(text)
+        inside = [one for name, one in settings.items() if name not in outside]
+        apply_settings(tree, output, index, inside, target=target, steps=steps)
 
 
 def apply_settings(

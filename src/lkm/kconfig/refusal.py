@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _MEANT = {
     **dict.fromkeys(("mod", "module"), "m"),
 }
 _NUMBERS = {"int": re.compile(r"-?\d+"), "hex": re.compile(r"(?:0[xX])?[0-9a-fA-F]+")}
+_RANGE = re.compile(r"it goes from (\S+) to (\S+)")  # as `_out_of_range` says it
 
 
 class Cause(StrEnum):
@@ -137,7 +139,7 @@ def find_wrong_value(symbol: Symbol, value: str) -> str:
 
 
 def find_meant(refusal: Refusal) -> Setting | None:
-    """The setting that was meant by a value or a name that is none, where that can be told."""
+    """The setting that was meant by a value or a name that is none, the nearest in range, or None."""
     setting = refusal.setting
     if refusal.cause is Cause.NO_SYMBOL and refusal.near:
         return Setting(refusal.near[0], find_meant_value(setting.value), setting.where)
@@ -147,6 +149,10 @@ def find_meant(refusal: Refusal) -> Setting | None:
             value = {"m": "y"}.get(value, value)
         if value != setting.value and value in TRISTATE:
             return Setting(setting.name, value, setting.where)
+    ends = _RANGE.fullmatch(refusal.reason)
+    if refusal.cause is Cause.RANGE and ends is not None:
+        with contextlib.suppress(ValueError):  # a hex number without 0x could be either
+            return Setting(setting.name, ends[1 + (int(setting.value, 0) > int(ends[2], 0))], setting.where)
     return None
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,14 +13,14 @@ from typing import Any
 from lkm.errors import UsageError
 from lkm.kconfig.conf import Settler
 from lkm.kconfig.dotconfig import Change, Setting, compare, format_setting, parse_config
-from lkm.kconfig.expression import TRISTATE, Part, evaluate, split_parts, write
+from lkm.kconfig.expression import LETTER, TRISTATE, Part, evaluate, split_parts, write
 from lkm.kconfig.index import Index, Symbol, open_index
 from lkm.kconfig.refusal import Cause, Refusal, find_meant, find_near, find_wrong_value
 from lkm.kconfig.search import Search, Settings
 from lkm.kconfig.tree import Tree
 
 _TRIED = 4
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Link:
 class LeastChange:
     """What must be set for an option to be `wanted`; `got`: what it is then, as `conf` says.
 
-    `proved`: conf gave it the value; `drags`: what else becomes different.
+    `proved`: conf gave it the value; `drags`: what else becomes different.  Without `settings` no way was
+    found at all; `stops`: the options it needs that nobody can set (CC_IS_CLANG, one this kernel has not).
     """
 
     wanted: str
@@ -43,6 +45,7 @@ class LeastChange:
     got: str | None
     proved: bool
     drags: tuple[Change, ...]
+    stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ def explain_option(
         near = find_near(index, name)
         raise UsageError(
             f"Linux {index.tree.version} has no option {name}",
-            hint=" or ".join(f"lkm kernel why {one}{where}" for one in near) or "its name is without CONFIG_",
+            hint=" or ".join(f"lkm kernel why {one}{where}" for one in near)
+            or f"grep -rin --include='Kconfig*' -e {shlex.quote(name)} {index.tree.path}",
         )
     if wanted is not None and (wrong := find_wrong_value(symbol, wanted)):
         meant = find_meant(Refusal(Setting(name, wanted), None, Cause.TYPE, wrong))
@@ -175,7 +179,10 @@ def _find_change(
     wanted: str | None,
     text: str,
 ) -> LeastChange | None:
-    """The shortest proposal that conf confirms; the shortest at all, not proved, where it confirms none."""
+    """The shortest proposal that conf confirms; the shortest at all, not proved, where it confirms none.
+
+    One without settings where there is no proposal, None where it has that value already.
+    """
     value = values.get(symbol.name, "n")
     if symbol.kind not in ("bool", "tristate"):
         if wanted is None or wanted == values.get(symbol.name):
@@ -187,6 +194,8 @@ def _find_change(
         settler.begin(index.flat)
         goal = TRISTATE.get(wanted or ("m" if symbol.kind == "tristate" else "y"), 2)
         proposals = _propose(index, symbol, values, goal)
+        if not any(proposals) and goal != TRISTATE.get(value, 0):
+            return LeastChange(LETTER[goal], (), value, False, (), tuple(_find_stops(index, symbol, values)))
     first: LeastChange | None = None
     for proposal in proposals[:_TRIED]:
         if not proposal:
@@ -208,6 +217,25 @@ def _find_change(
             return change
         first = first or change
     return first
+
+
+def _find_stops(index: Index, symbol: Symbol, values: Mapping[str, str]) -> list[str]:
+    """The options at the end of what `symbol` depends on that are off, and that have no prompt, in order."""
+    found: dict[str, None] = {}
+    seen, open_ = {symbol.name}, [symbol]
+    while open_:
+        parts = split_parts(open_.pop(0).depends, values)
+        names = [name for part in parts if not part.met for name, value in part.symbols if value == "n"]
+        for name in names:
+            needed = index.find(name)
+            if needed is None:
+                found[name] = None
+            elif name not in seen:
+                seen.add(name)
+                open_.append(needed)
+                if not needed.prompt and all(part.met for part in split_parts(needed.depends, values)):
+                    found[name] = None
+    return list(found)
 
 
 def _propose(index: Index, symbol: Symbol, values: Mapping[str, str], goal: int) -> list[Settings]:
@@ -248,6 +276,7 @@ def _from_plain(data: dict[str, Any]) -> Why:
                 **change,
                 "settings": tuple(Setting(**item) for item in change["settings"]),
                 "drags": tuple(Change(**item) for item in change["drags"]),
+                "stops": tuple(change["stops"]),
             }
         )
     links = {

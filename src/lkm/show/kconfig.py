@@ -56,10 +56,14 @@ def format_configured(made: Configured, prompt: Prompt, *, every: bool, brief: b
     elif made.changes:
         yield f"changed: {len(made.changes)}"
     yield from format_changes(() if brief and made.settings else changes, prompt, every=every)
+    before = {change.name: change.before for change in made.changes} if made.settings else {}
     for refusal in made.refusals:
         setting = refusal.setting
         where = f" ({setting.where})" if setting.where not in ("", "the command line") else ""
-        yield f"not {setting}{where}, it is {refusal.got or 'off'}: {refusal.reason}"
+        now = f"it is {refusal.got or 'off'}"
+        if setting.name in before:
+            now = f"it was {before[setting.name] or 'off'} and is {refusal.got or 'off'} now"
+        yield f"not {setting}{where}, {now}: {refusal.reason}"
         if refusal.near:
             yield f"  near: {', '.join(refusal.near)}"
     if made.forgotten:
@@ -106,7 +110,12 @@ def format_why(why: Why, prompt: Prompt, *, every: bool, width: int = 80) -> Ite
 def format_least(change: LeastChange, prompt: Prompt, *, every: bool) -> Iterator[str]:
     """The least change, and whether the kernel's own conf confirmed it."""
     words = " ".join(map(str, change.settings))
-    if change.proved:
+    if not change.settings:
+        yield f"no way to {change.wanted} was found"
+        if change.stops:
+            names = f"{', '.join(change.stops[:8])}{', …' if len(change.stops) > 8 else ''}"
+            yield f"  it needs what nobody can set: {names}"
+    elif change.proved:
         yield f"least change for {change.wanted}: {words}  (conf agrees)"
     else:
         yield f"no change found for {change.wanted}; tried {words}: conf made it {change.got or 'n'}"

@@ -109,7 +109,8 @@ def _color() -> bool | None:
 
 def _verb_path(arguments: list[str]) -> str:
     """`lkm VERB`, or `lkm kernel VERB`, as was typed: click's error on an option does not know its verb."""
-    path, command = "lkm", lkm
+    path = "lkm"
+    command: click.Group = lkm
     for word in arguments:
         found = command.get_command(click.Context(command), word)
         if found is None:

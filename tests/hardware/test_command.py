@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_the_table_fits(width: int, q35: Machine) -> None:
     assert "PNP0C0F" not in text and re.search(r"without a driver, .* on ACPI", text)
     every = "\n".join(hardware_lines(build_report(q35, Kernel()), width=width, every=True))
     assert "PNP0C0F:00" in every and "la57: 5-level page tables" in every
+
+
+def test_what_a_column_has_no_room_for_goes_on_below(q35: Machine) -> None:
+    lines = list(hardware_lines(build_report(q35, Kernel()), width=80))
+    at = next(number for number, line in enumerate(lines) if line.startswith("  00:02.0  "))
+    more = takewhile(lambda line: line.startswith("    "), lines[at + 1 :])
+    title = " ".join(" ".join([lines[at].partition(" e1000")[0], *more]).split())
+    assert title == "00:02.0 Ethernet Intel Corporation 82540EM Gigabit Ethernet Controller"
+    assert "…" not in "".join(lines)
+
+
+def test_in_a_pipe_a_row_is_a_line(lkm: Lkm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = lkm("--hardware", "--from", MACHINE)
+    assert re.search(r"^  00:02\.0  .* 82540EM Gigabit Ethernet Controller  +e1000 \(module\)", out, re.M)
 
 
 def test_a_machine_from_a_file(lkm: Lkm, kernel: BootKernel) -> None:

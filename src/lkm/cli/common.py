@@ -125,6 +125,12 @@ def note(text: str, **style: Any) -> None:
     click.secho(text, err=True, **style)
 
 
+def say(text: str, **style: Any) -> None:
+    """A sentence for the person, on standard error; on a terminal it goes on, indented, on the next line."""
+    width = terminal_width() if sys.stderr.isatty() else 0
+    note(wrap_line(text, width) if 0 < width < len(text) else text, **style)
+
+
 def hint(text: str) -> None:
     """The next thing to type, on standard error."""
     click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -19,6 +20,8 @@ from lkm.kbuild import remove_builds
 from lkm.requirements import install_command, is_met, read_requirements
 
 SCHEMA = 1
+_TEXT = 29  # columns before what is said of a finding
+_LEAST = 20  # columns; in fewer nothing is folded
 _SIGN = {State.GOOD: ("ok", "green"), State.NOTE: ("note", "yellow"), State.MISSING: ("missing", "red")}
 
 
@@ -103,13 +106,28 @@ def command(
 
 
 def _show(finding: Finding) -> None:
+    """On a terminal texts go on in their column; the command that mends it stays whole, to be copied."""
     sign, colour = _SIGN[finding.state]
     click.secho(f"{sign:8}", fg=colour, nl=False)
-    click.echo(f"{finding.name:20} {finding.text}")
+    width = common.terminal_width() - _TEXT if sys.stdout.isatty() else 0
+    name = finding.name
+    for line in _fold(finding.text, width):
+        click.echo(f"{name:{_TEXT - 9}} {line}" if name else f"{'':{_TEXT}}{line}")
+        name = ""
     if finding.state is not State.GOOD:
-        click.secho(f"{'':8}{'':20} for: {finding.purpose}", dim=True)
+        for line in _fold(f"for: {finding.purpose}", width):
+            click.secho(f"{'':{_TEXT}}{line}", dim=True)
         if finding.fix:
-            click.echo(f"{'':8}{'':20} mend: {shlex.join(finding.fix)}")
+            click.echo(f"{'':{_TEXT}}mend: {shlex.join(finding.fix)}")
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """A text in lines of so many columns; as it is where there are too few, or none are counted."""
+    if width < _LEAST or len(text) <= width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _fix(stage: str) -> None:

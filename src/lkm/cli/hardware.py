@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -45,7 +46,9 @@ def show_hardware(
     if as_json:
         common.emit_json(hardware_json(report, kvm))
         return 0
-    common.echo_lines(hardware_lines(report, kvm=kvm, width=common.terminal_width(), every=every))
+    # Where nobody looks a row is a line, so that grep finds all of it.
+    width = common.terminal_width() if sys.stdout.isatty() else sys.maxsize
+    common.echo_lines(hardware_lines(report, kvm=kvm, width=width, every=every))
     missing = missing_options(report)
     if missing:
         words = missing if own is None else _words_for(own, missing)

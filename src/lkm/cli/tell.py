@@ -114,7 +114,7 @@ def tell_outcome(result: RunResult) -> None:
     if result.leftovers or result.cycles:
         tell_leftovers(result)
     colour = "green" if result.ok and result.clean else "yellow" if result.ok else "red"
-    common.note(outcome_line(result), fg=colour, bold=True)
+    common.say(outcome_line(result), fg=colour, bold=True)
     if result.reports:
         tell_reports(result)
     if result.hint:
@@ -152,7 +152,7 @@ def tell_leftovers(result: RunResult) -> None:
     from lkm.show.leftovers import cycles_lines
 
     for one in result.leftovers or ():
-        common.note(f"left behind: {one.text}", fg="yellow")
+        common.say(f"left behind: {one.text}", fg="yellow")
     if result.cycles is not None:
         for line in cycles_lines(result.cycles):
-            common.note(line, fg="yellow" if result.cycles.growths else None)
+            common.say(line, fg="yellow" if result.cycles.growths else None)

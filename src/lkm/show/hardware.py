@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lkm.show.info import printable
 from lkm.show.size import format_size
-from lkm.show.width import cut
 
 if TYPE_CHECKING:
     from lkm.hardware.report import Report
@@ -264,18 +264,29 @@ def _needs(report: Report, width: int) -> Iterator[str]:
 
 
 def _table(title: str, heads: Row, rows: Sequence[Row], width: int) -> Iterator[str]:
-    """Three columns: the first gives way; the others up to a third of the width each."""
+    """Three columns: the first gives way; the others up to a third of the width each.  What is longer than
+    its column goes on below.
+    """
     if not rows:
         return
     third = max(20, width // 3)
     widths = [min(third, max(len(row[at]) for row in (heads, *rows))) for at in (1, 2)]
     first = max(16, width - sum(widths) - 2 - 2 * sum(1 for one in widths if one))
-    first = min(first, max(len(row[0]) for row in rows))
+    first = min(first, max(len(title) - 2, *(len(row[0]) for row in rows)))
     yield ""
     yield f"{title:{first + 2}}  {heads[1]:{widths[0]}}  {heads[2]}".rstrip()
     for row in rows:
-        cells = [cut(row[0], first), cut(row[1], widths[0]), cut(row[2], widths[1])]
-        yield f"  {cells[0]:{first}}  {cells[1]:{widths[0]}}  {cells[2]}".rstrip()
+        cells = [_fold(row[0], first), _fold(row[1], widths[0]), _fold(row[2], widths[1])]
+        for parts in zip_longest(*cells, fillvalue=""):
+            yield f"  {parts[0]:{first}}  {parts[1]:{widths[0]}}  {parts[2]}".rstrip()
+
+
+def _fold(text: str, width: int) -> list[str]:
+    import textwrap
+
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _wrap(texts: Sequence[str], width: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from lkm.guest import Detail, End, Guest, GuestEnded
 from lkm.guest.records import Records
+from lkm.guest.session import Session
 from lkm.guest.vm import Vm
 from lkm.kernel import Kernel
 from lkm.klog import Record
@@ -83,6 +84,27 @@ def test_last_words(records: Records, console: Console) -> None:
         (-1, "Kernel panic - not syncing: cut off he"),
     ]
     assert console.let_go == len(console.data)
+
+
+@pytest.mark.parametrize(
+    "cut", ["<", "<3", "<3>", "<3>[  ", "<3>[    1.0000", "<3>[    1.000000] ", "<3>[    1.000000][  T9"]
+)
+def test_a_record_cut_before_its_text_is_none(records: Records, console: Console, cut: str) -> None:
+    console.show(0, "first\r\n<3>second")  # a line of a record's own may begin so
+    console.data += cut.encode()
+    console.alive = False
+    assert [one.text for one in records.rest()] == ["first\n<3>second"]
+    assert console.let_go == len(console.data)
+
+
+def test_the_panic_is_spoken_of_where_it_is_in_the_log(console: Console) -> None:
+    session = Session(cast(Vm, console), 1, None)
+    console.show(0, "Kernel panic - not syncing: NMI: Not continuing")
+    console.show(1)
+    console.alive = False
+    session.records.rest()
+    assert session._was_asked(0)
+    assert not session._was_asked(1)
 
 
 def test_a_record_of_several_lines_is_one(records: Records, console: Console) -> None:

@@ -8,6 +8,7 @@ in the same order.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,8 @@ from lkm.klog.kept import KeptRecords
 _MARKS = 65536
 _PIECE = 4 << 20  # bytes of the console read at a time
 _CATCH_UP = 4096  # records from the agent between two looks at the console
+# The beginning of a record that came no further than its level, its time or who printed it.
+_NO_TEXT = re.compile(rb"(?<![^\n])<\d{0,2}(?:>(?:\[[^]\n]*\]?){0,2} ?)?\Z")
 _BUSY = 64 << 10  # bytes on the console that the agent should have reported
 
 _Mark = tuple[int, str]
@@ -100,8 +103,9 @@ class Records:
             end = data.rfind(b"\n<") + 1  # the last may go on
             if end and (self._vm.alive or not is_last):
                 data = data[:end]
-            self._shown.extend(parse_console(data))
             self._taken += len(data)
+            whole = data if self._vm.alive or not is_last else _NO_TEXT.sub(b"", data)
+            self._shown.extend(parse_console(whole))
             if is_last:
                 break
         self._vm.let_go_of_console(self._taken)

@@ -253,12 +253,20 @@ def test_a_file_without_a_report_is_named_with_what_to_type(  # noqa: PLR0917
 
 def test_a_report_whose_beginning_is_missing_is_told(log: Path, module: Path, capfd: Capture) -> None:
     lines = log.read_text().splitlines(keepends=True)
-    begin = next(at for at, line in enumerate(lines) if "RIP: " in line)
-    log.write_text("".join(line for line in lines[begin:] if "Call Trace:" not in line))
+    rest = lines[next(at for at, line in enumerate(lines) if "RIP: " in line) :]
+    log.write_text("".join(line for line in rest if "Call Trace:" not in line))
     assert run_command(["decode", str(log), str(module)]) == 1
     said = capfd.readouterr().err
     assert "the beginning of one is missing; it happened at show+0x" in said
     assert "hint: lkm decode takes the log from its BUG:" in said
+    log.write_text("".join(rest))  # what is left has a trace
+    assert run_command(["decode", str(log), str(module)]) == 0
+    said = capfd.readouterr().err
+    assert "the beginning of a report is missing, this is its end; it happened at show+0x" in said
+    only = [line for line in rest if "RIP: " not in line and "end trace" not in line]
+    log.write_text("".join(only))  # as dump_stack() prints one
+    assert run_command(["decode", str(log), str(module)]) == 0
+    assert not capfd.readouterr().err
 
 
 def test_what_is_of_another_module_than_the_last_run_is_told(

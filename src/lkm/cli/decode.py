@@ -65,14 +65,17 @@ def command(
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: there is no such file", hint="lkm decode LOG MODULE.ko")
-    log: bytes | Sequence[Record]
+    log: Sequence[Record]
     empty: Callable[[], tuple[str, str]]
+    from lkm.klog import parse_log
+
     kernel = _find_kernel(kernel_name)
     vmlinux = None
     if logs or _is_piped():
         name = logs[0] if logs else "-"
-        log = data = _read(name)
-        empty = partial(_why_nothing, name, data)
+        data = _read(name)
+        log = parse_log(data)
+        empty = partial(_why_nothing, name, log if data.strip() else None)
         paths = paths or _beside()
     else:
         last = _last()
@@ -89,6 +92,7 @@ def command(
         common.emit_json(decode_json(decoded))
     else:
         _show(decoded, show_all=show_all, empty=empty)
+        _tell_cut(decoded, log)
     return 0 if decoded else 1
 
 
@@ -130,22 +134,36 @@ def _read(name: str) -> bytes:
     return data
 
 
-def _why_nothing(name: str, data: bytes) -> tuple[str, str]:
-    """What is said of a log without a report, and what to type."""
-    from lkm.klog import find_remains, parse_log
+_WHOLE = "lkm decode takes the log from its BUG:, Oops: or WARNING: line on"
+
+
+def _why_nothing(name: str, log: Sequence[Record] | None) -> tuple[str, str]:
+    """What is said of a log without a report (None: an empty one), and what to type."""
+    from lkm.klog import find_remains
 
     where = "what came through the pipe" if name == "-" else name
-    if not data.strip():
+    if log is None:
         what = "nothing came through the pipe (dmesg may need root)" if name == "-" else f"{name} is empty"
         return what, "sudo dmesg | lkm decode"
-    left = find_remains(parse_log(data))
+    left = find_remains(log)
     if left is None:
         return f"no kernel report in {where}", "journalctl -k -b -1 | lkm decode has the boot before this one"
     at = f"; it happened at {left}" if left else ""
-    return (
-        f"no kernel report in {where}: the beginning of one is missing{at}",
-        "lkm decode takes the log from its BUG:, Oops: or WARNING: line on",
-    )
+    return f"no kernel report in {where}: the beginning of one is missing{at}", _WHOLE
+
+
+def _tell_cut(decoded: Sequence[Decoded], log: Sequence[Record]) -> None:
+    """Says of what seems a mere trace that it is the end of a report."""
+    from lkm.klog import Kind, find_remains
+
+    reports = [one.report for one in decoded]
+    if not reports or any(report.kind is not Kind.STACK_TRACE for report in reports):
+        return
+    left = find_remains([*log[: reports[0].first], *log[reports[-1].last + 1 :]])
+    if left is not None:
+        at = f"; it happened at {left}" if left else ""
+        common.note(f"the beginning of a report is missing, this is its end{at}")
+        common.hint(_WHOLE)
 
 
 def _nothing_in_last() -> tuple[str, str]:

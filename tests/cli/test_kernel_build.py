@@ -5,18 +5,26 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from kernel_sources import fetch_tree
+from own_maker import make_build, make_sources
 
 from lkm import process
 from lkm.cli import kernel_build, kernel_built, run_command
+from lkm.compile.record import read_build_record, record_path
 from lkm.errors import MissingError
+from lkm.kernel.own import list_own, register_own
+
+if TYPE_CHECKING:
+    from own_build import OwnBuild
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +137,61 @@ def test_what_packages_take_is_said_before_anything_is_done(
     assert "dpkg-buildpackage (dpkg-dev): make bindeb-pkg\n" in said
     assert "hint: apt-get install dpkg-dev rsync " in said
     assert not (tmp_path / "o").exists()
+
+
+def test_a_directory_that_is_not_there_is_said_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = make_sources()
+    (sources / "kernel/irq").mkdir(parents=True)
+    (sources / "kernel/irq/Makefile").touch()
+    build = make_build(tmp_path / "o", sources)
+    assert run_command(["kernel", "build", "o", "kernel/irqs/"]) == 2
+    assert f"hint: lkm kernel build -O {build} kernel/irq/\n" in capsys.readouterr().err
+    assert not (build / "kernel").exists()
+    assert run_command(["kernel", "build", "o", "kernel/irq", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith(" kernel/irq/\n")
+
+
+def test_an_option_that_a_configuration_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sources = make_sources()
+    (sources / "Kconfig").write_text("config USB\n\tbool\n")
+    build = make_build(tmp_path / "o", sources)
+    assert run_command(["kernel", "build", "o", "CONFIG_USBB=y"]) == 2
+    said = capsys.readouterr().err
+    assert "error: CONFIG_USBB=y: this kernel has no option USBB\nhint: CONFIG_USB=y\n" in said
+    assert run_command(["kernel", "build", "o", "CONFIG_NOSUCH=y"]) == 2
+    assert "CONFIG_NOSUCH=y: this kernel has no option NOSUCH\nhint: grep " in capsys.readouterr().err
+    assert run_command(["kernel", "build", "o", "CONFIG_USB=y"]) == 2
+    said = capsys.readouterr().err
+    assert f"error: {build} is configured, but not with USB=y\n" in said
+    assert f"hint: lkm kernel configure -O {build} USB=y; " in said
+
+
+@pytest.mark.fetch
+def test_a_word_mistyped_makes_no_kernel(
+    own_kernel: OwnBuild, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither its name nor its record; a record of what was built before stays."""
+    build, left_out = tmp_path / "o", shutil.ignore_patterns("*.o", "*.a", "vmlinux*")
+    shutil.copytree(own_kernel.build, build, symlinks=True, ignore=left_out)
+    record = read_build_record(build)
+    assert run_command(["kernel", "build", "o", "bzImgae"]) == 1
+    assert "hint: its target: bzImage\n" in capsys.readouterr().err
+    assert read_build_record(build) == record and record is not None and record.ok
+    record_path(build).unlink()
+    assert run_command(["kernel", "build", "o", "KCFLAGS"]) == 1
+    assert "hint: a variable of make's: KCFLAGS=VALUE\n" in capsys.readouterr().err
+    assert list_own() == [] and not record_path(build).exists()
+
+
+def test_a_number_behind_the_name_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the configuration's own word makes the name, too."""
+    sources = make_sources()
+    for name in ("a", "b"):
+        build = make_build(tmp_path / name, sources)
+        (build / ".config").write_text('CONFIG_LOCALVERSION="-mine"\n')
+    register_own("6.12.9-mine", tmp_path / "a")
+    assert run_command(["kernel", "build", "b", "--dry-run"]) == 0
+    said = capsys.readouterr().err
+    assert f"own:6.12.9-mine is {tmp_path}/a already: this one is own:6.12.9-mine-2\n" in said

@@ -113,7 +113,8 @@ def test_an_estimate_is_rounded(seconds: float | None, text: str) -> None:
 
 def test_a_line_where_there_is_no_terminal() -> None:
     assert format_line("compiling", 140, 472, 185.0) == "compiling: 140 of about 472 steps, about 3 min left"
-    assert format_line("compiling", 140, None, None) == "compiling: 140 steps"
+    assert format_line("compiling", 140, None, None) == "compiling: 140 steps so far"
+    assert format_line("compiling", 1, None, None) == "compiling: 1 step so far"
     assert format_line("preparing", 0, None, None) == "preparing"
     assert (format_seconds(8.12), format_seconds(185), format_seconds(4800)) == (
         "8.1 s",

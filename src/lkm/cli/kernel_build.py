@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,8 +105,10 @@ def command(
 def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt:
     """The build; ends with status 130 where it is interrupted."""
     from lkm.compile.build import build_kernel
-    from lkm.kernel.own import register_own
+    from lkm.compile.targets import find_unknown
+    from lkm.kernel.own import find_own, register_own, remove_own
 
+    fresh = bool(request.name) and find_own(request.name) is None
     if request.name:
         register_own(request.name, request.build)
     request = replace(request, jobs=asked.jobs, ccache=not asked.no_ccache)
@@ -113,13 +116,17 @@ def _run(request: Request, asked: _Asked, bar: BuildBar) -> KernelBuilt:
     words = {**dict(request.tree.words), **request.words}
     line += [f"{name}={value}" for name, value in words.items()]
     with interruptible(bar, "what is finished is kept", line):
-        return build_kernel(request, progress=bar, on_line=bar.line)
+        built = build_kernel(request, progress=bar, on_line=bar.line)
+    if fresh and find_unknown(built):
+        remove_own(request.name)  # the link alone: a word mistyped makes no kernel
+    return built
 
 
 def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None:
     """Sources and a configured build directory, made where they are not there; None for --dry-run."""
     from lkm.compile.needs import check_needs
     from lkm.compile.place import choose_suffix, is_release_name
+    from lkm.compile.targets import settle_targets
     from lkm.compile.value import Request
     from lkm.kconfig.tree import is_tree
     from lkm.kernel.own import find_own
@@ -155,6 +162,7 @@ def _find_request(parsed: Words, asked: _Asked, bar: BuildBar) -> Request | None
     tree = _read_tree(source, build, parsed)
     if build is None:
         build = _default_build(tree, parsed, asked)
+    parsed = replace(parsed, targets=settle_targets(tree.path, build, parsed.targets))
     name = asked.name or _choose_name(build, tree.version, choose_suffix(parsed, asked.presets))
     request = Request(
         tree, build, parsed.targets, parsed.words, name=name if _is_whole(parsed.targets) else ""
@@ -184,12 +192,13 @@ def _same_line(parsed: Words, asked: _Asked) -> list[str]:
 
 def _choose_name(build: Path, version: str, suffix: str) -> str:
     """The name of one that is given none; where another directory has the obvious one, that is said."""
-    from lkm.compile.place import base_name, choose_name
+    from lkm.compile.place import choose_name
     from lkm.kernel.own import find_own
 
     name = choose_name(build, version, suffix)
-    obvious = find_own(base_name(version, suffix)) if suffix else None
-    if obvious is not None and name.startswith(f"{obvious.name}-") and obvious.build != build.resolve():
+    numbered = re.fullmatch(r"(.+)-\d+", name)
+    obvious = find_own(numbered[1]) if numbered is not None and find_own(name) is None else None
+    if obvious is not None and obvious.build != build.resolve():
         common.note(f"{obvious.full_name} is {obvious.build} already: this one is own:{name}")
     return name
 
@@ -293,7 +302,7 @@ def _configure(tree: Tree, build: Path, parsed: Words, asked: _Asked, bar: Build
     preset = "".join(f" --preset {name}" for name in asked.presets)
     on_top = "".join(f" {shlex.quote(str(one))}" for one in parsed.settings)
     from lkm.compile.needs import check_needs
-    from lkm.compile.place import find_unmet
+    from lkm.compile.place import check_known, find_unmet
     from lkm.kconfig.configuration import Request, configure
     from lkm.kconfig.presets import read_preset
     from lkm.kernel.store import remove_directory
@@ -301,10 +310,12 @@ def _configure(tree: Tree, build: Path, parsed: Words, asked: _Asked, bar: Build
     if (build / ".config").is_file():
         unmet = find_unmet(build, asked.presets, parsed.settings)
         if unmet:
+            check_known(tree, [one for one in parsed.settings if str(one) in unmet])
             what = [f"preset {', '.join(asked.presets)}"] * bool(preset) + [on_top.strip()] * bool(on_top)
+            than = f" otherwise than {' and '.join(what)}" if preset else ", but not with"
             raise UsageError(
-                f"{build} is configured otherwise than {' and '.join(what)}: "
-                f"{', '.join(unmet[:4])}{' …' if len(unmet) > 4 else ''}",
+                f"{build} is configured{than}"
+                f"{':' * bool(preset)} {', '.join(unmet[:4])}{' …' if len(unmet) > 4 else ''}",
                 hint=f"lkm kernel configure -O {build}{preset}{on_top}; or another kernel: --name NAME",
             )
         return

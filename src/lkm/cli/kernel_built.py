@@ -76,7 +76,8 @@ def interruptible(bar: BuildBar, kept: str, line: Sequence[str]) -> Iterator[Non
 
 def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
     """What came of it: diagnostics on standard error, the result on standard output."""
-    from lkm.compile.result import find_image, find_near_target, needs_other_modules
+    from lkm.compile.result import find_image, needs_other_modules
+    from lkm.compile.targets import find_empty
     from lkm.show.compile import format_built, format_install
     from lkm.show.diagnostics import count_line, format_diagnostics
 
@@ -92,19 +93,39 @@ def tell(built: KernelBuilt, name: str, *, as_json: bool) -> int:
         common.note(f"and {len(built.diagnostics) - len(shown)} more: {built.log}", dim=True)
     if not built.ok:
         common.note(f"not built: {count_line(built.diagnostics)}; log: {built.log}", fg="red")
-        near = find_near_target(built)
         if needs_other_modules(built):
             common.hint(f"with the modules that it calls: lkm kernel build -O {built.log.parent} modules")
         else:
-            common.hint(f"its target: {near}" if near else f"the same by hand: {built.command}")
+            common.hint(_near_hint(built) or f"the same by hand: {built.command}")
         return 1
     common.echo_lines(format_built(built, f"own:{name}" if name else "", header_words))
+    for target in find_empty(built.log.parent, built.record.targets):
+        common.note(f"nothing in {target} is on in this configuration", fg="yellow")
     if line := format_install(built.packages):
         common.hint(f"{line} installs the kernel")
     image = find_image(built.parts)
     if name and image is not None:
         common.hint(_next_steps(f"own:{name}", image))
     return 0
+
+
+def _near_hint(built: KernelBuilt) -> str:
+    """What was meant by a target that make does not know; "" where it knows them all, or nobody knows."""
+    from lkm.compile.targets import find_near_target, find_option, find_unknown
+    from lkm.kconfig.dotconfig import read_config
+
+    target, tree = find_unknown(built), Path(built.record.tree)
+    if not target:
+        return ""
+    near = find_near_target(tree, target)
+    if not near:
+        return f"make -C {tree} help lists what it can make"
+    if near != target:
+        return f"a variable of make's: {near}" if "=" in near else f"its target: {near}"
+    build, option = built.log.parent, find_option(tree, target)
+    off = bool(option) and read_config(build / ".config").get(option, "n") == "n"
+    why = f"{option} is off: lkm kernel why {option} -O {build}" if off else ""
+    return why or f"{Path(target).parent}/Makefile says which option builds it"
 
 
 def _next_steps(name: str, image: Path) -> str:

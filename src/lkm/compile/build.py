@@ -23,10 +23,12 @@ from lkm.compile.record import (
     log_path,
     read_build_record,
     read_config_lines,
+    record_path,
     write_build_record,
 )
 from lkm.compile.result import count_modules, find_packages, find_parts, gather_packages, read_diagnostics
 from lkm.compile.run import Follower, make_argv, run_make
+from lkm.compile.targets import find_unknown
 from lkm.compile.value import Cached, Jobs, KernelBuilt, Request
 from lkm.compile.words import (
     build_environment,
@@ -94,7 +96,7 @@ def build_kernel(
         keeps = (
             before is None or record.is_all or not before.is_whole or (record.is_whole and not before.is_all)
         )
-        run = _Run(request, record, words, jobs, kind, keeps)
+        run = _Run(request, record, words, jobs, kind, keeps, before)
         if keeps:
             write_build_record(build, record)
         return _make(run, progress or Silent(), on_line=on_line, timeout=timeout)
@@ -130,7 +132,7 @@ def _find_words(request: Request, config: Mapping[str, str]) -> dict[str, str]:
 class _Run:
     """A build that is going on: what was asked, what make is given; `kind` of builds it is like.
 
-    `keeps`: its record is written.
+    `keeps`: its record is written; `before`: the record that was there.
     """
 
     request: Request
@@ -139,6 +141,7 @@ class _Run:
     jobs: Jobs
     kind: str
     keeps: bool
+    before: BuildRecord | None
 
     @property
     def all_words(self) -> dict[str, str]:
@@ -227,10 +230,8 @@ def _describe(run: _Run, result: process.Result, follower: Follower, cached: Cac
         },
         on_disk=read_size(build),
     )
-    if run.keeps:
-        write_build_record(build, record)
     words = make_argv(run.request.tree, build, run.words, f"-j{run.jobs.count}", *run.request.targets)
-    return KernelBuilt(
+    built = KernelBuilt(
         ok=ok,
         record=record,
         jobs=run.jobs,
@@ -245,6 +246,20 @@ def _describe(run: _Run, result: process.Result, follower: Follower, cached: Cac
         command=shlex.join(words),
         packages=packages,
     )
+    if run.keeps:
+        _keep(run, built)
+    return built
+
+
+def _keep(run: _Run, built: KernelBuilt) -> None:
+    """Writes the record; a target that make does not know leaves the one that was there."""
+    build = run.request.build
+    if not find_unknown(built):
+        write_build_record(build, built.record)
+    elif run.before is not None:
+        write_build_record(build, run.before)
+    else:
+        record_path(build).unlink(missing_ok=True)
 
 
 def read_ccache(environment: Mapping[str, str], ccache: Path | None) -> Cached | None:

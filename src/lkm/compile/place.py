@@ -11,7 +11,7 @@ from pathlib import Path
 from lkm.errors import UsageError
 from lkm.kconfig.dotconfig import Setting, parse_option, read_config
 from lkm.kconfig.presets import read_preset
-from lkm.kconfig.tree import MAKE_WORDS, find_source, is_tree
+from lkm.kconfig.tree import MAKE_WORDS, Tree, find_source, is_tree
 from lkm.kernel.find import is_path
 from lkm.kernel.own import check_name, find_own, find_own_at, own_dir
 
@@ -169,3 +169,19 @@ def find_unmet(build: Path, presets: Sequence[str], settings: Sequence[Setting] 
         if have.strip('"') != setting.value.strip('"') and not (setting.value == "n" and have == "n"):
             unmet.append(f"{setting.name}={setting.value}")
     return unmet
+
+
+def check_known(tree: Tree, settings: Sequence[Setting]) -> None:
+    """Raises `UsageError` where one of them is of an option that the kernel has not."""
+    from lkm.kconfig.index import open_index
+    from lkm.kconfig.refusal import find_near
+
+    index = open_index(tree) if settings else None
+    for setting in settings:
+        if index is not None and index.find(setting.name) is None:
+            near = find_near(index, setting.name)
+            look = f"grep -r --include='Kconfig*' '^config ' {tree.path} lists those it has"
+            raise UsageError(
+                f"CONFIG_{setting}: this kernel has no option {setting.name}",
+                hint=f"CONFIG_{near[0]}={setting.value}" if near else look,
+            )

@@ -21,13 +21,6 @@ _IMAGES = {
     "arch/riscv/boot/Image": "image", "arch/arm/boot/zImage": "image",
 }  # fmt: skip
 _PARTS = {"vmlinux": "kernel, an ELF file", "System.map": "symbol map", **_IMAGES}
-# Targets of make that are typed, of `make help` (top Makefile, arch/x86/Makefile, scripts/Makefile.package).
-TARGETS = (
-    "all", "vmlinux", "modules", "bzImage", "zImage", "Image", "Image.gz", "prepare", "modules_prepare",
-    "headers", "headers_install", "dtbs", "bindeb-pkg", "deb-pkg", "binrpm-pkg", "rpm-pkg", "dir-pkg",
-    "tar-pkg", "targz-pkg", "tarxz-pkg", "isoimage", "compile_commands.json", "scripts_gdb", "kernelrelease",
-    "image_name", "clean", "mrproper", "distclean", "coccicheck", "cscope", "tags", "nsdeps", "savedefconfig",
-)  # fmt: skip
 # As dpkg-deb, rpmbuild and Kbuild (scripts/Makefile.package, scripts/package/buildtar) tell what they made.
 _PACKAGE = re.compile(
     r"dpkg-deb: building package '[^']+' in '(?P<deb>[^']+\.deb)'|^Wrote: (?P<rpm>\S+\.rpm)$"
@@ -79,18 +72,6 @@ def gather_packages(lines: Sequence[str], build: Path, place: Path) -> tuple[Pat
         if path.parent == build.parent.resolve() and path.is_file():
             path.rename(make_dir(place) / path.name)
     return tuple(path if path.is_file() else place / path.name for path in packages)
-
-
-def find_near_target(built: KernelBuilt) -> str:
-    """The target of make that was meant, where one was asked for that make does not know; "" else."""
-    from difflib import get_close_matches
-
-    said = " ".join(item.text for item in built.errors)
-    for target in built.record.targets:
-        if f"No rule to make target '{target}'" in said:
-            same = [name for name in TARGETS if name.lower() == target.lower()]
-            return next(iter(same or get_close_matches(target, TARGETS, n=1)), "")
-    return ""
 
 
 def needs_other_modules(built: KernelBuilt) -> bool:

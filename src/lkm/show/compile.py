@@ -40,9 +40,9 @@ def format_left(seconds: float | None) -> str:
 
 
 def format_line(what: str, done: int, total: int | None, left: float | None) -> str:
-    """`compiling: 140 of 472 steps, about 3 min left`."""
+    """`compiling: 140 of about 472 steps, about 3 min left`; `140 steps so far` where no total is known."""
     if total is None:
-        return f"{what}: {done} steps" if done else what
+        return f"{what}: {done} step{'s' * (done > 1)} so far" if done else what
     return ", ".join(part for part in (f"{what}: {done} of about {total} steps", format_left(left)) if part)
 
 
@@ -83,7 +83,7 @@ def format_built(built: KernelBuilt, name: str, header: str) -> Iterator[str]:
     Of a build of some targets only no kernel is told: what lies there may be of another time.
     """
     record = built.record
-    steps = f"{built.steps} steps" if built.steps else "nothing was to be made again"
+    steps = f"{built.steps} step{'s' * (built.steps > 1)}" if built.steps else "nothing was to be made again"
     alone = record.targets == ["modules"]  # the image is of another time
     whole = record.is_whole and not alone
     what = f"built {record.release or record.version}" if whole else f"made {' '.join(record.targets)}"

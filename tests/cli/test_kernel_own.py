@@ -77,6 +77,27 @@ def test_show_tells_all_of_an_own_kernel(command: Command, sources: Path, cache:
     assert json.loads(command("show", "linux-6.12.9", "--json")[0])["tree"]["needed_by"] == ["own:mine"]
 
 
+def test_show_tells_how_far_a_build_directory_is(command: Command, sources: Path, tmp_path: Path) -> None:
+    """By its path, with a name and without one."""
+    failed = make_build(tmp_path / "failed", sources, image=False, status=2)
+    for named in (False, True):
+        if named:
+            register_own("mine", failed)
+        out, _ = command("show", str(failed))
+        shown = {line[:16].strip(): line[17:] for line in out.splitlines() if line[:16].strip()}
+        assert shown["state"] == "failed: the last build failed: 2 errors"
+        assert shown["use"] == "nothing yet" and f"lkm kernel build -O {failed}" in out
+        assert json.loads(command("show", str(failed), "--json")[0])["own"]["state"] == "failed"
+
+
+def test_each_that_broke_off_has_its_line(command: Command, sources: Path) -> None:
+    for name in ("first", "other"):
+        make_build(own_dir() / name, sources, seconds=None)
+    _, err = command("list")
+    for name in ("first", "other"):
+        assert f"hint: lkm kernel build own:{name} goes on with it\n" in err
+
+
 def test_remove_tells_what_stays(command: Command, sources: Path, tmp_path: Path) -> None:
     elsewhere = make_build(tmp_path / "mine", sources)
     register_own("mine", elsewhere)

@@ -91,9 +91,8 @@ def _tell_broken(owns: Sequence[OwnRow]) -> None:
     from lkm.compile.state import State
 
     names = [row.state.own.full_name for row in owns if row.state.state is State.BROKE_OFF]
-    if names:
-        more = f", and with {', '.join(names[1:])}" if len(names) > 1 else ""
-        common.hint(f"lkm kernel build {names[0]} goes on with it{more}")
+    for name in names:  # each by a line of its own
+        common.hint(f"lkm kernel build {name} goes on with it")
 
 
 def _tell_own(start: str, kernel: Kernel, row: OwnRow) -> None:

@@ -13,7 +13,8 @@ from lkm.compile.state import OwnState, State, find_users, read_state
 from lkm.errors import UsageError
 from lkm.guest.store import find_templates
 from lkm.kconfig.tree import is_tree
-from lkm.kernel.own import OwnKernel, list_own
+from lkm.kernel import Kernel, Origin
+from lkm.kernel.own import OwnKernel, find_own, find_own_at, find_unbuilt, list_own
 from lkm.kernel.size import measure, measure_build
 from lkm.release.get import list_trees
 from lkm.release.record import Record, record_path
@@ -84,6 +85,22 @@ def read_own_row(own: OwnKernel) -> OwnRow:
     state = read_state(own)
     used = max((template.used for template in find_templates(state.kernel)), default=0.0)
     return OwnRow(state, measure_build(own.build) if own.is_there else 0, used or None)
+
+
+def find_row(kernel: Kernel) -> OwnRow | None:
+    """What is told of a kernel that was built here, by the name or by its build directory; None of others.
+
+    A build directory that has no name is told of likewise; one of a headers package is none.
+    """
+    place = kernel.build or (kernel.config.parent if kernel.config is not None else None)
+    own: OwnKernel | None = None
+    if kernel.origin is Origin.OWN:
+        own = find_own(kernel.name)
+    elif kernel.origin is Origin.DIRECTORY and place is not None:
+        own = find_own_at(place)
+        if own is None and find_unbuilt(place, kernel.name) is not None:
+            own = OwnKernel(place.name, place, linked=False)
+    return read_own_row(own) if own is not None else None
 
 
 def list_own_rows() -> list[OwnRow]:

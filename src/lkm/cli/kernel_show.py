@@ -16,7 +16,7 @@ import click
 from lkm.cli import common
 from lkm.cli.kernel_tell import SCHEMA, compiler_words, to_json, use_words
 from lkm.errors import BadInputError
-from lkm.kernel import Kernel, Origin, find_kernel
+from lkm.kernel import Kernel, find_kernel
 from lkm.kernel.facts import FACTS, parse_facts
 from lkm.kernel.image import read_header
 from lkm.kernel.layout import read_text
@@ -40,7 +40,7 @@ def command(*, name: str | None, as_json: bool) -> None:
     Of one that was built here also how far it is, its sources and who signed them, and how it was built;
     NAME may be kernel sources, too (linux-6.12.9).
     """
-    from lkm.cli.kernel_own import find_tree_row, own_json, read_own_row, tree_json
+    from lkm.cli.kernel_own import find_row, find_tree_row, own_json, tree_json
     from lkm.kernel.own import find_own
 
     if name is not None and (tree := find_tree_row(name)) is not None:
@@ -54,8 +54,7 @@ def command(*, name: str | None, as_json: bool) -> None:
         kernel = find_stored_kernel(named.full_name)  # one that is not built, too
     else:
         kernel = find_kernel(name, fetch=False, need_build=False)
-    own = find_own(kernel.name) if kernel.origin is Origin.OWN else None
-    row = read_own_row(own) if own is not None else None
+    row = find_row(kernel)
     description = describe_kernel(kernel)
     facts = parse_facts(read_text(kernel.config)) if kernel.config is not None else {}
     if as_json:

@@ -19,11 +19,21 @@ def to_json(kernel: Kernel) -> dict[str, Any]:
 
 def use_words(kernel: Kernel) -> str:
     """What it is good for."""
+    if _is_unbuilt(kernel):
+        return "nothing yet"
     if kernel.can_build:
         return "can build" if kernel.can_boot else "builds only"
     if kernel.build is not None:
         return "no compiler" if kernel.arch in ("", os.uname().machine) else f"on {kernel.arch} only"
     return "boots only" if kernel.can_boot else "nothing"
+
+
+def _is_unbuilt(kernel: Kernel) -> bool:
+    """Whether no build came to its end there: neither an image nor the symbols that modules may use."""
+    place = kernel.build
+    if place is None and kernel.config is not None and kernel.config.name == ".config":
+        place = kernel.config.parent
+    return place is not None and kernel.image is None and not (place / "Module.symvers").is_file()
 
 
 def compiler_words(kernel: Kernel) -> str:

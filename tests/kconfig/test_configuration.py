@@ -123,7 +123,7 @@ def test_a_compiler_that_is_not_there_is_told_with_its_package(tree: Tree, tmp_p
 def test_what_fails_leaves_the_configuration_as_it_was(tree: Tree, output: Path) -> None:
     before = (output / ".config").read_bytes()
     with pytest.raises(BadInputError, match="make"):
-        configure(tree, output, Request(target="wibble_defconfig"))
+        configure(tree, output, Request(target="wibbleconfig"))
     assert (output / ".config").read_bytes() == before
 
 

@@ -29,7 +29,7 @@ def change(offset: int, layout: str, *values: int, data: bytes = GOOD) -> bytes:
 
 
 def check_with_file(header: SetupHeader, path: Path) -> None:
-    """Holds our words against libmagic's, its commas as ours: it leaves one at the end, and blanks before some.
+    """Holds our words against libmagic's, commas as ours: it leaves one at the end, and blanks before some.
 
     Since 5.46 there is another after `executable`, swap_dev, which is none, is gone, and all of the setup
     header follows, from its size on.

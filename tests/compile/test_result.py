@@ -122,7 +122,6 @@ def test_what_a_packager_lacks_is_the_cause(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fetch
-@pytest.mark.skipif(shutil.which("dpkg-buildpackage") is None, reason="no dpkg-buildpackage on this machine")
 def test_debian_packages(own_kernel: OwnBuild, tmp_path: Path) -> None:
     """Of a kernel that is built: the same each time, and the sources are as they were.
 
